@@ -1,0 +1,19 @@
+import { z } from 'zod';
+
+export const Page = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+  offset: z.coerce.number().int().min(0).default(0),
+});
+export type Page = z.output<typeof Page>;
+
+/** `{items,total,limit,offset}`. */
+export const pageOf = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), total: z.number().int(), limit: z.number().int(), offset: z.number().int() });
+
+/** A timestamp as the database gives it, sent as ISO 8601 in UTC. */
+export const Time = z
+  .union([z.date(), z.string()])
+  .transform((at) => (at instanceof Date ? at.toISOString() : at))
+  .meta({ type: 'string', format: 'date-time' });
+
+export const Empty = z.undefined();

@@ -1,0 +1,3 @@
+export interface ApprovalService {
+  readonly placeholder?: never;
+}

@@ -1,0 +1,3 @@
+export interface AuditService {
+  readonly placeholder?: never;
+}

@@ -1,0 +1,3 @@
+export interface ChainService {
+  readonly placeholder?: never;
+}

@@ -1,0 +1,22 @@
+import type { AuthService } from './auth.js';
+import type { WorkspaceService } from './workspaces.js';
+import type { TokenService } from './tokens.js';
+import type { SecretService } from './secrets.js';
+import type { AuditService } from './audit.js';
+import type { ChainService } from './chains.js';
+import type { RunService } from './runs.js';
+import type { ApprovalService } from './approvals.js';
+import type { ScheduleService } from './schedules.js';
+
+/** The rules behind the routes; each is made by `createX(deps)` in its own file. */
+export interface Services {
+  readonly auth: AuthService;
+  readonly workspaces: WorkspaceService;
+  readonly tokens: TokenService;
+  readonly secrets: SecretService;
+  readonly audit: AuditService;
+  readonly chains: ChainService;
+  readonly runs: RunService;
+  readonly approvals: ApprovalService;
+  readonly schedules: ScheduleService;
+}

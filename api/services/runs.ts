@@ -1,0 +1,3 @@
+export interface RunService {
+  readonly placeholder?: never;
+}

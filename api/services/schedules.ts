@@ -1,0 +1,3 @@
+export interface ScheduleService {
+  readonly placeholder?: never;
+}

@@ -1,0 +1,3 @@
+export interface SecretService {
+  readonly placeholder?: never;
+}

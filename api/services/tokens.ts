@@ -1,0 +1,3 @@
+export interface TokenService {
+  readonly placeholder?: never;
+}

@@ -1,0 +1,3 @@
+export interface WorkspaceService {
+  readonly placeholder?: never;
+}

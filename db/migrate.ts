@@ -1,0 +1,15 @@
+import { Migrator, type Migration } from 'kysely';
+import type { Database } from './client.js';
+import * as foundation from './migrations/001-foundation.js';
+
+const migrations: Record<string, Migration> = {
+  '001-foundation': foundation,
+};
+
+/** Brings the schema up to date; safe to call from any number of processes at once. Answers the names applied. */
+export async function migrate(db: Database): Promise<readonly string[]> {
+  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } });
+  const { error, results = [] } = await migrator.migrateToLatest();
+  if (error !== undefined) throw error;
+  return results.map((result) => result.migrationName);
+}

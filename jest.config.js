@@ -1,0 +1,1 @@
+export default { roots: ['<rootDir>/dist/test'], transform: {}, testEnvironment: 'node' };
