@@ -7,6 +7,10 @@ export const apiVariables = {
   PORT: wholeNumber(0, 65_535).default(4000),
   HOST: z.string().default('0.0.0.0'),
   ADMIN_TOKEN: z.string().min(16, hint('at least 16 characters; `openssl rand -hex 32` makes one')).optional(),
+  KEELSON_PUBLIC_URL: z
+    .string()
+    .refine(isPublicUrl, hint('the http or https address callers use, such as https://keelson.example.com'))
+    .optional(),
   CORS_ORIGINS: list(isOrigin, 'a comma list of origins such as https://app.example.com, or *'),
   TRUST_PROXY: flag(),
   KEELSON_SIGNUP: z.enum(['open', 'closed'], hint('open or closed')).default('closed'),
@@ -23,6 +27,8 @@ export interface ApiConfig extends Settings {
   readonly host: string;
   /** The platform administrator's bearer token; absent: those routes answer 401 to everyone. */
   readonly adminToken: string | undefined;
+  /** Where callers reach the API; https makes cookies Secure. */
+  readonly publicUrl?: string;
   readonly corsOrigins: readonly string[];
   /** Believe X-Forwarded-* of the proxy in front. */
   readonly trustProxy: boolean;
@@ -41,10 +47,15 @@ export function readApiConfig(env: Environment): ApiConfig {
     adminToken: given.ADMIN_TOKEN,
     corsOrigins: given.CORS_ORIGINS,
     trustProxy: given.TRUST_PROXY ?? false,
+    ...(given.KEELSON_PUBLIC_URL === undefined ? {} : { publicUrl: given.KEELSON_PUBLIC_URL.replace(/\/+$/, '') }),
     signup: given.KEELSON_SIGNUP,
     adminEmail: given.KEELSON_ADMIN_EMAIL,
     adminPassword: given.KEELSON_ADMIN_PASSWORD,
   };
+}
+
+function isPublicUrl(text: string): boolean {
+  return /^https?:\/\//.test(text) && URL.canParse(text);
 }
 
 function isOrigin(text: string): boolean {

@@ -25,6 +25,9 @@ export interface LogOptions {
   readonly destination?: DestinationStream;
 }
 
+/** A log file only its owner can read; every line is on disk when the call returns. */
+export const logFile = (dest: string): DestinationStream => pino.destination({ dest, mode: 0o600, sync: true });
+
 /** JSON lines; a field with a secret's name is blanked down to four levels. */
 export function createLogger({ level, name, destination }: LogOptions): Logger {
   const options = {

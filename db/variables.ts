@@ -42,7 +42,7 @@ export const flag = (): z.ZodOptional<
     .transform((text) => text === 'true')
     .optional();
 
-/** A comma list, empty when not set. */
+/** A list parted by commas or white space, empty when not set. */
 export const list = (
   accepts: (item: string) => boolean,
   expected: string,
@@ -51,7 +51,7 @@ export const list = (
     .string()
     .default('')
     .transform((text, context) => {
-      const items = text.split(',').map((item) => item.trim());
+      const items = text.split(/[\s,]+/);
       const kept = items.filter((item) => item !== '');
       if (kept.every(accepts)) return kept;
       context.addIssue(`must be ${expected}`);

@@ -40,7 +40,10 @@ function readZipEntry(zip: Buffer, entry: number): Promise<Buffer> {
 function fileInTar(tar: Buffer, name: string): Buffer | undefined {
   let at = 0;
   while (at + 512 <= tar.length && tar[at] !== 0) {
-    const entry = tar.subarray(at, at + 100).toString('utf8').replace(/\0.*$/s, '');
+    const entry = tar
+      .subarray(at, at + 100)
+      .toString('utf8')
+      .replace(/\0.*$/s, '');
     const size = Number.parseInt(tar.subarray(at + 124, at + 136).toString('latin1'), 8);
     if (isNamed(entry, name)) return tar.subarray(at + 512, at + 512 + size);
     at += 512 + Math.ceil(size / 512) * 512;

@@ -43,7 +43,10 @@ async function download(address: string, progress: Progress): Promise<Buffer> {
   const total = Number(answer.headers.get('content-length') ?? 0);
   const chunks: Uint8Array[] = [];
   let received = 0;
-  const ticker = setInterval(() => progress(`  ${megabytes(received)}${total > 0 ? ` of ${megabytes(total)}` : ''}`), TICK_MS);
+  const ticker = setInterval(
+    () => progress(`  ${megabytes(received)}${total > 0 ? ` of ${megabytes(total)}` : ''}`),
+    TICK_MS,
+  );
   try {
     for await (const chunk of answer.body ?? []) {
       chunks.push(chunk);
@@ -63,7 +66,10 @@ export async function fetchWheel(tool: Tool, progress: Progress): Promise<Buffer
   if (hashes === undefined) throw new Error('no package for this platform');
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'keelson-fetch-'));
   try {
-    fs.writeFileSync(path.join(folder, 'wanted.txt'), `${tool.python}==${tool.version} --hash=sha256:${hashes.wheel}\n`);
+    fs.writeFileSync(
+      path.join(folder, 'wanted.txt'),
+      `${tool.python}==${tool.version} --hash=sha256:${hashes.wheel}\n`,
+    );
     await runPip(folder, progress);
     const wheel = fs.readdirSync(folder).find((file) => file.endsWith('.whl'));
     if (wheel === undefined) throw new Error('pip brought no package');
@@ -87,7 +93,10 @@ function runPip(folder: string, progress: Progress): Promise<void> {
       stdio: ['ignore', 'ignore', 'pipe'],
       timeout: DOWNLOAD_MS,
     });
-    const ticker = setInterval(() => progress(`  still fetching, ${Math.round((Date.now() - started) / 1000)} s`), TICK_MS);
+    const ticker = setInterval(
+      () => progress(`  still fetching, ${Math.round((Date.now() - started) / 1000)} s`),
+      TICK_MS,
+    );
     let said = '';
     pip.stderr.on('data', (data: Buffer) => (said += data.toString('utf8')));
     pip.once('error', () => reject(new Error('python3 is not installed')));

@@ -40,7 +40,9 @@ export async function findTool(tool: Tool, options: FindToolOptions): Promise<st
 
 function requireRunnable(tool: Tool, file: string): string {
   if (versionOf(file) !== undefined) return path.resolve(file);
-  throw new StartError(`${tool.variable} names no program that runs: give the path of the ${tool.title}, not "${file}".`);
+  throw new StartError(
+    `${tool.variable} names no program that runs: give the path of the ${tool.title}, not "${file}".`,
+  );
 }
 
 /** One of another minor version knows other flags, so only a near one will do. */

@@ -39,7 +39,7 @@ export function isProcessOf(pid: number, mark: string): boolean {
   return command === undefined || command.includes(mark);
 }
 
-function commandLine(pid: number): string | undefined {
+export function commandLine(pid: number): string | undefined {
   try {
     return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
   } catch {

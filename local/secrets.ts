@@ -29,6 +29,8 @@ function readSecrets(file: string): Secrets | undefined {
     const content = readPrivateJson(file);
     return content === undefined ? undefined : Secrets.parse(content);
   } catch {
-    throw new StartError(`${file} is damaged: restore it from a backup, or remove the whole data folder to begin again.`);
+    throw new StartError(
+      `${file} is damaged: restore it from a backup, or remove the whole data folder to begin again.`,
+    );
   }
 }

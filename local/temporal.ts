@@ -99,7 +99,8 @@ async function portsFor({ ports }: TemporalOptions, kept: State | undefined): Pr
     return { port, uiPort: await choosePort(kept?.uiPort, 8233) };
   }
   const free = await waitUntil(async () => (await portTrouble(ports.port)) === undefined, { patienceMs: PATIENCE_MS });
-  if (!free) throw new StartError(`Port ${ports.port} of the local Temporal was taken by another program: end that one.`);
+  if (!free)
+    throw new StartError(`Port ${ports.port} of the local Temporal was taken by another program: end that one.`);
   return ports;
 }
 
