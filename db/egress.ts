@@ -10,7 +10,8 @@ export type EgressRule =
 type Range = ReturnType<typeof ipaddr.parseCIDR>;
 
 const SETTING = 'KEELSON_EGRESS_ALLOW';
-const hostName = /^(\*\.)?(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
+const hostName =
+  /^(\*\.)?(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
 const portSuffix = /^(\[[^\]]*\]|[^:]*):(\d{1,5})$/;
 
 /** IPv6 outside the block that is assigned for global unicast has no public meaning, whatever the tables call it. */
@@ -116,7 +117,8 @@ function literalAddresses(host: string): readonly string[] {
 export function egressProblem(url: string, allow: readonly EgressRule[]): string | null {
   if (!URL.canParse(url)) return 'The address is not a valid URL; write it in full, such as https://example.com/hook.';
   const parsed = new URL(url);
-  if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') return 'The address must begin with https:// or http://.';
+  if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:')
+    return 'The address must begin with https:// or http://.';
   if (parsed.username !== '' || parsed.password !== '')
     return 'The address must not hold a user name or password; use a header with {{secret:NAME}}.';
   const host = hostOf(parsed);
