@@ -61,7 +61,7 @@ function guardedLookup({ allow, lookup = systemLookup }: EgressSettings, port: n
         else if (options.all === true) callback(null, [...open]);
         else callback(null, first.address, first.family);
       },
-      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), '', 0),
+      (error: Error) => callback(error, '', 0),
     );
   };
 }
@@ -91,8 +91,11 @@ const flatHeaders = (headers: Dispatcher.ResponseData['headers']): Record<string
     Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')]),
   );
 
+/** By its shape, since an error of another realm is no instance of ours. */
 const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'connection lost';
+  typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : 'connection lost';
 
 function asFailure(error: unknown, { url, signal }: EgressRequest): NodeFailure {
   const host = hostOf(new URL(url));

@@ -4,7 +4,7 @@ import { Agent, fetch as undiciFetch, type RequestInit, type Response } from 'un
 import { retryAfterMs } from '../egress/retry-after.js';
 import { Fault, invalid, NodeFailure, outOfTime } from '../nodes/failure.js';
 import { createRedactor } from '../nodes/redact.js';
-import { excerptOf, EXCERPT_LENGTH } from '../nodes/text.js';
+import { excerptOf, EXCERPT_LENGTH, headerSafe } from '../nodes/text.js';
 import type { LlmCompletion, LlmPort, LlmRequest } from './port.js';
 
 export interface OpenAiSettings {
@@ -50,7 +50,7 @@ function asFailure(error: unknown, signal: AbortSignal, clean: (text: string) =>
   if (error instanceof NodeFailure) return error;
   if (signal.aborted) return outOfTime('The model');
   if (APICallError.isInstance(error)) return callFailure(error, clean);
-  const said = error instanceof Error ? excerptOf(clean(error.message), EXCERPT_LENGTH) : 'unknown error';
+  const said = excerptOf(clean(String(error)), EXCERPT_LENGTH);
   return new NodeFailure(Fault.modelFailed, `The model's answer could not be used: ${said}`, { retryable: true });
 }
 
@@ -77,7 +77,7 @@ async function ask(model: LanguageModel, request: LlmRequest): Promise<LlmComple
     messages: [...request.messages],
     maxRetries: 0,
     abortSignal: request.signal,
-    headers: { 'Idempotency-Key': request.idempotencyKey },
+    headers: { 'Idempotency-Key': headerSafe(request.idempotencyKey) },
   });
   if (text === '') throw new NodeFailure(Fault.modelFailed, 'The model answered without text.', { retryable: true });
   return {

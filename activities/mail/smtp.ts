@@ -13,7 +13,7 @@ function messageIdOf(idempotencyKey: string, from: string): string {
   return `<${createHash('sha256').update(idempotencyKey).digest('hex').slice(0, 40)}@${domain}>`;
 }
 
-interface SmtpError extends Error {
+interface SmtpError {
   readonly code?: string;
   readonly responseCode?: number;
   readonly response?: string;
@@ -59,7 +59,7 @@ export function createMailPort(settings: MailSettings): MailPort {
       await transport.sendMail(mail);
       return { messageId };
     } catch (error) {
-      throw asFailure(error instanceof Error ? error : new Error(String(error)), signal, redactText);
+      throw asFailure(error as SmtpError, signal, redactText); // -- nodemailer rejects with errors of this form
     }
   };
   return { send };

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { Egress, EgressReply } from '../egress/egress.js';
 import { retryAfterMs } from '../egress/retry-after.js';
 import { Fault, invalid, NodeFailure } from './failure.js';
-import { excerptOf, EXCERPT_LENGTH } from './text.js';
+import { excerptOf, EXCERPT_LENGTH, headerSafe } from './text.js';
 
 /** One signed JSON POST. The body goes out byte for byte, so a receiver can verify the signature over what it got. */
 export interface Delivery {
@@ -54,7 +54,7 @@ function headersOf({ headers = {}, body, secret, idempotencyKey }: Delivery): Re
     'user-agent': 'Keelson',
     ...customHeaders(headers),
     'accept-encoding': 'identity',
-    'idempotency-key': idempotencyKey,
+    'idempotency-key': headerSafe(idempotencyKey),
     ...(secret === undefined ? {} : { 'x-chain-signature': signatureOf(secret, body) }),
   };
 }

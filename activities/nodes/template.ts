@@ -93,7 +93,7 @@ function renderLiquid({ text, names }: CutTemplate, { field, source }: Rendering
     if (rendered.length > RENDERED_LIMIT) throw new RangeError(`longer than ${RENDERED_LIMIT} characters`);
     return rendered;
   } catch (error) {
-    const problem = error instanceof Error ? withTokens(error.message, names) : 'unknown error';
+    const problem = withTokens(String(error), names);
     throw invalid(Fault.templateInvalid, `The template of ${field} cannot be rendered: ${problem}.`);
   }
 }

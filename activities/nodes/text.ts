@@ -14,3 +14,6 @@ export function excerptOf(text: string, length: number): string {
 
 /** The longest piece of a peer's answer that an error message quotes. */
 export const EXCERPT_LENGTH = 300;
+
+/** A key as a header can carry it: node ids may hold any character. Ordinary keys stay as they are. */
+export const headerSafe = (key: string): string => encodeURI(wellFormed(key));
