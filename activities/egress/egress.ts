@@ -41,7 +41,7 @@ export interface EgressSettings {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
-const CONNECTIONS_PER_ORIGIN = 64;
+const CONNECTIONS_PER_ORIGIN = 256;
 
 class RefusedAddress extends Error {
   override readonly name = 'RefusedAddress';
