@@ -98,6 +98,15 @@ export class Reply<T> {
   }
 }
 
+/** Deeply readonly, so that services may answer what nobody may change. */
+export type Frozen<T> = T extends Date
+  ? T
+  : T extends readonly (infer Each)[]
+    ? readonly Frozen<Each>[]
+    : T extends object
+      ? { readonly [K in keyof T]: Frozen<T[K]> }
+      : T;
+
 export interface RouteSpec<P extends string, Q extends z.ZodType, B extends z.ZodType, R extends z.ZodType> {
   /** `resource.verb`: the operationId, the audit action and the name of its tests. */
   readonly id: string;
@@ -128,7 +137,7 @@ export interface RouteSpec<P extends string, Q extends z.ZodType, B extends z.Zo
   readonly handle: (
     request: Request<P, z.output<Q>, z.output<B>>,
     services: Services,
-  ) => Promise<z.input<R> | Reply<z.input<R>>>;
+  ) => Promise<Frozen<z.input<R>> | Reply<Frozen<z.input<R>>>>;
 }
 
 /** The erased row the mounter, the OpenAPI writer and the coverage test all read. */

@@ -1,3 +1,166 @@
-export interface ApprovalService {
-  readonly placeholder?: never;
+import { sql } from 'kysely';
+import { derivedId } from '../../db/ids.js';
+import { insertApproval } from '../../db/runs.js';
+import { scoped } from '../../db/scoped.js';
+import type { Database } from '../../db/client.js';
+import { waitToken } from '../../workflows/contract/ids.js';
+import { compileApproval, APPROVAL_NODE } from '../../workflows/definition/approval.js';
+import type { Json } from '../../workflows/definition/values.js';
+import { ApiError } from '../http/errors.js';
+import type { Actor } from '../http/route.js';
+import type { AuditService } from './audit.js';
+import type { RunService } from './runs.js';
+
+export interface NewApproval {
+  readonly action: string;
+  readonly reason: string | null;
+  readonly context: Json;
+  readonly options: Json;
+  readonly taskId: string | null;
+  readonly expiresInSeconds: number | null;
 }
+
+export interface ApprovalView {
+  readonly id: string;
+  readonly workspace_id: string;
+  readonly run_id: string;
+  readonly task_id: string | null;
+  readonly action: string;
+  readonly reason: string | null;
+  readonly assignee: string | null;
+  readonly context: Json;
+  readonly options: Json;
+  readonly status: 'pending' | 'approved' | 'denied';
+  readonly decided_by: string | null;
+  readonly decided_at: Date | null;
+  readonly note: string | null;
+  readonly expires_at: Date | null;
+  readonly created_at: Date;
+}
+
+export interface DecideApproval {
+  readonly workspaceId: string;
+  readonly approvalId: string;
+  readonly decision: 'approve' | 'reject';
+  readonly by: string;
+  readonly note: string | null;
+}
+
+export interface ApprovalService {
+  /** A free-standing request: a run of one wait. */
+  readonly create: (actor: Actor, seed: string, approval: NewApproval) => Promise<{ readonly id: string }>;
+  /** The newest 50. */
+  readonly list: (workspaceId: string) => Promise<readonly ApprovalView[]>;
+  readonly pending: (actor: Actor) => Promise<readonly (ApprovalView & { readonly workspace_name: string })[]>;
+  /** 404 for an unknown approval and for one already decided. */
+  readonly decide: (decide: DecideApproval) => Promise<void>;
+}
+
+export interface ApprovalDeps {
+  readonly db: Database;
+  readonly runs: RunService;
+  readonly audit: AuditService;
+}
+
+const NEWEST = 50;
+
+export function createApprovalService(deps: ApprovalDeps): ApprovalService {
+  const { db } = deps;
+  return {
+    create: (actor, seed, approval) => createApproval(deps, { actor, seed, approval }),
+    list: async (workspaceId) =>
+      scoped(db, workspaceId).select('approvals').selectAll('approvals').orderBy('created_at', 'desc').limit(NEWEST).execute(),
+    pending: (actor) => pendingFor(db, actor),
+    decide: (decide) => decideApproval(deps, decide),
+  };
+}
+
+interface Creation {
+  readonly actor: Actor;
+  readonly seed: string;
+  readonly approval: NewApproval;
+}
+
+async function createApproval(deps: ApprovalDeps, { actor, seed, approval }: Creation): Promise<{ readonly id: string }> {
+  const { workspaceId } = actor;
+  const run = { workspaceId, runId: derivedId('run', seed) };
+  const id = waitToken(run.runId, APPROVAL_NODE, 1);
+  const { expiresInSeconds: seconds } = approval;
+  const plan = compileApproval({
+    prompt: approval.action,
+    ...(approval.reason === null ? {} : { reason: approval.reason }),
+    ...(seconds === null ? {} : { timeoutSeconds: seconds }),
+  });
+  const row = { ...approval, id, run, nodeId: APPROVAL_NODE, visit: 1, assignee: null };
+  await deps.runs.start({
+    workspaceId,
+    definition: null,
+    kind: 'approval',
+    plan,
+    input: approval.context,
+    trigger: 'approval',
+    actor: actor.id,
+    seed,
+    alongside: async (db) => {
+      await insertApproval(db, { ...row, expiresAt: seconds === null ? null : Date.now() + seconds * 1_000 });
+    },
+  });
+  await announceRequest(deps, actor, { id, action: approval.action, reason: approval.reason });
+  return { id };
+}
+
+/** A parent workspace learns of what its children ask. */
+async function announceRequest(
+  { db, audit }: ApprovalDeps,
+  actor: Actor,
+  asked: { readonly id: string; readonly action: string; readonly reason: string | null },
+): Promise<void> {
+  const entry = { actorType: actor.type, actorId: actor.id, entityType: 'approval', entityId: asked.id, requestId: null };
+  const details = { action: asked.action, reason: asked.reason };
+  await audit.record({ ...entry, workspaceId: actor.workspaceId, action: 'APPROVAL_REQUESTED', metadata: details });
+  const workspace = await db.selectFrom('workspaces').select('parent_id').where('id', '=', actor.workspaceId).executeTakeFirst();
+  if (workspace?.parent_id === undefined || workspace.parent_id === null) return;
+  const metadata = { ...details, id: asked.id, approval_id: asked.id, from_workspace_id: actor.workspaceId };
+  await audit.record({ ...entry, workspaceId: workspace.parent_id, action: 'APPROVAL_ESCALATED', metadata });
+}
+
+/** The workspaces an actor sees are its own and all below them. */
+async function pendingFor(db: Database, actor: Actor): Promise<readonly (ApprovalView & { readonly workspace_name: string })[]> {
+  const roots =
+    actor.type === 'user'
+      ? sql`select workspace_id as id from memberships where user_id = ${actor.id}`
+      : sql`select id from workspaces where id = ${actor.workspaceId} or (${actor.type === 'admin'} and parent_id is null)`;
+  const { rows } = await sql<ApprovalView & { readonly workspace_name: string }>`
+    with recursive visible as (
+      ${roots}
+      union
+      select child.id from workspaces child join visible on child.parent_id = visible.id
+    )
+    select approvals.*, workspaces.name as workspace_name
+    from approvals join workspaces on workspaces.id = approvals.workspace_id
+    where approvals.status = 'pending' and workspaces.deleted_at is null
+      and approvals.workspace_id in (select id from visible)
+    order by approvals.created_at desc limit 500`.execute(db);
+  return rows;
+}
+
+async function decideApproval({ db, runs, audit }: ApprovalDeps, decide: DecideApproval): Promise<void> {
+  const { workspaceId, approvalId, decision, by, note } = decide;
+  const gone = new ApiError(404, 'approval not found or already decided');
+  const approval = await scoped(db, workspaceId).get('approvals', approvalId);
+  if (approval === undefined || approval.status !== 'pending') throw gone;
+  const run = { workspaceId, runId: approval.run_id };
+  const result = await runs.decide({ run, token: approvalId, decision, input: undefined, note, by });
+  if (result === 'settled') throw gone;
+  await audit.record({
+    workspaceId,
+    actorType: 'approver',
+    actorId: by,
+    action: decision === 'approve' ? 'APPROVAL_APPROVED' : 'APPROVAL_DENIED',
+    entityType: 'approval',
+    entityId: approvalId,
+    metadata: { approval_id: approvalId, decision: decision === 'approve' ? 'approved' : 'denied', decided_by: by },
+    requestId: null,
+  });
+}
+

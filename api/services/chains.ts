@@ -1,3 +1,262 @@
+import { sql } from 'kysely';
+import { ensureVersion } from '../../db/definitions.js';
+import { newId } from '../../db/ids.js';
+import { scoped } from '../../db/scoped.js';
+import type { Database } from '../../db/client.js';
+import type { ChainDocument } from '../../workflows/definition/chain.js';
+import { chainCron, compileChain } from '../../workflows/definition/chain-plan.js';
+import { chainProblems, type ChainRules, type Problem } from '../../workflows/definition/chain-problems.js';
+import type { Json } from '../../workflows/definition/values.js';
+import { conflict, invalid, notFound } from '../http/errors.js';
+import type { Actor } from '../http/route.js';
+import { slugFrom } from './slugs.js';
+import { vaultSecrets, type SecretVault } from './chain-secrets.js';
+
+export type ChainStatus = 'draft' | 'live' | 'paused';
+
+export interface ChainInput {
+  readonly slug?: string | undefined;
+  readonly status?: ChainStatus | undefined;
+  readonly document: ChainDocument;
+}
+
+export interface ChainView extends ChainDocument {
+  readonly id: string;
+  readonly slug: string;
+  readonly status: ChainStatus;
+  readonly revision: number;
+  /** What keeps the chain from going live. */
+  readonly problems: readonly Problem[];
+  readonly stats: ChainStats;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+}
+
+export interface ChainStats {
+  readonly runs_total: number;
+  readonly last_run_at: Date | null;
+  readonly last_status: string | null;
+}
+
 export interface ChainService {
-  readonly placeholder?: never;
+  readonly list: (
+    workspaceId: string,
+    page: { readonly limit: number; readonly offset: number },
+  ) => Promise<{ readonly items: readonly ChainView[]; readonly total: number }>;
+  readonly get: (workspaceId: string, slug: string) => Promise<ChainView>;
+  readonly create: (actor: Actor, input: ChainInput) => Promise<ChainView>;
+  /** Replaces the whole document. */
+  readonly replace: (actor: Actor, slug: string, input: ChainInput) => Promise<ChainView>;
+  readonly remove: (workspaceId: string, slug: string) => Promise<void>;
+}
+
+export interface ChainDeps {
+  readonly db: Database;
+  readonly rules: ChainRules;
+  readonly secrets: SecretVault;
+  readonly schedules: ChainScheduler;
+}
+
+/** Keeps the schedule of a live chain that starts itself; `cron: null` removes it. */
+export interface ChainScheduler {
+  readonly setChainSchedule: (chain: {
+    readonly workspaceId: string;
+    readonly chainId: string;
+    readonly name: string;
+    readonly cron: string | null;
+    readonly timezone: string;
+  }) => Promise<void>;
+}
+
+export function createChainService(deps: ChainDeps): ChainService {
+  return {
+    list: (workspaceId, page) => listChains(deps, workspaceId, page),
+    get: (workspaceId, slug) => getChain(deps, workspaceId, slug),
+    create: (actor, input) => createChain(deps, actor, input),
+    replace: (actor, slug, input) => replaceChain(deps, actor, { slug, input }),
+    remove: (workspaceId, slug) => removeChain(deps, workspaceId, slug),
+  };
+}
+
+interface ChainRow {
+  readonly id: string;
+  readonly slug: string;
+  readonly status: string;
+  readonly revision: number;
+  readonly document: Json;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+  readonly runs_total: string | number | bigint | null;
+  readonly last_run_at: Date | null;
+  readonly last_status: string | null;
+}
+
+const selectChains = (db: Database, workspaceId: string) =>
+  scoped(db, workspaceId)
+    .select('definitions')
+    .where('definitions.kind', '=', 'chain')
+    .where('definitions.deleted_at', 'is', null);
+
+const withStats = (db: Database, workspaceId: string) =>
+  selectChains(db, workspaceId)
+    .leftJoinLateral(
+      (eb) =>
+        eb
+          .selectFrom('runs')
+          .select((run) => [
+            run.fn.countAll().as('runs_total'),
+            run.fn.max('runs.created_at').as('last_run_at'),
+            sql<string | null>`(array_agg(runs.status order by runs.id desc))[1]`.as('last_status'),
+          ])
+          .whereRef('runs.definition_id', '=', 'definitions.id')
+          .as('stats'),
+      (join) => join.onTrue(),
+    )
+    .select([
+      'definitions.id',
+      'definitions.slug',
+      'definitions.status',
+      'definitions.revision',
+      'definitions.document',
+      'definitions.created_at',
+      'definitions.updated_at',
+      'stats.runs_total',
+      'stats.last_run_at',
+      'stats.last_status',
+    ]);
+
+async function listChains(
+  { db, rules }: ChainDeps,
+  workspaceId: string,
+  page: { readonly limit: number; readonly offset: number },
+): Promise<{ readonly items: readonly ChainView[]; readonly total: number }> {
+  const rows = await withStats(db, workspaceId)
+    .orderBy('definitions.id', 'desc')
+    .limit(page.limit)
+    .offset(page.offset)
+    .execute();
+  const count = await selectChains(db, workspaceId)
+    .select((eb) => eb.fn.countAll<string>().as('total'))
+    .executeTakeFirstOrThrow();
+  return { items: rows.map((row) => present(row, rules)), total: Number(count.total) };
+}
+
+async function getChain({ db, rules }: ChainDeps, workspaceId: string, slug: string): Promise<ChainView> {
+  const row = await withStats(db, workspaceId).where('definitions.slug', '=', slug).executeTakeFirst();
+  if (row === undefined) throw notFound('chain', slug);
+  return present(row, rules);
+}
+
+function present(row: ChainRow, rules: ChainRules): ChainView {
+  // -- reason: `ChainDocument` was checked when the row was written
+  const document = row.document as unknown as ChainDocument;
+  return {
+    ...document,
+    id: row.id,
+    slug: row.slug,
+    status: row.status as ChainStatus, // -- reason: only the three are ever written
+    revision: row.revision,
+    problems: chainProblems(document, rules),
+    stats: {
+      runs_total: Number(row.runs_total ?? 0),
+      last_run_at: row.last_run_at,
+      last_status: row.last_status === 'waiting' ? 'awaiting_human' : row.last_status,
+    },
+    created_at: row.created_at,
+    updated_at: row.updated_at,
+  };
+}
+
+async function createChain(deps: ChainDeps, actor: Actor, input: ChainInput): Promise<ChainView> {
+  const { db } = deps;
+  const slug = input.slug ?? slugFrom(input.document.name);
+  const status = input.status ?? 'draft';
+  gate(deps.rules, input.document, status);
+  const taken = await selectChains(db, actor.workspaceId).select('definitions.id').where('slug', '=', slug).executeTakeFirst();
+  if (taken !== undefined) throw conflict(`A chain with the slug "${slug}" exists; choose another slug.`);
+  const document = await vaultSecrets(deps.secrets, actor.workspaceId, { slug, document: input.document });
+  const id = newId('def');
+  await db.transaction().execute(async (trx) => {
+    await scoped(trx, actor.workspaceId)
+      .insert('definitions', {
+        id,
+        kind: 'chain',
+        slug,
+        name: document.name,
+        status,
+        document: JSON.stringify(document),
+        version_id: null,
+        created_by: actor.id,
+        deleted_at: null,
+      })
+      .execute();
+    await bindVersion(trx, actor.workspaceId, { id, document });
+  });
+  await schedule(deps, actor.workspaceId, { id, status, document });
+  return getChain(deps, actor.workspaceId, slug);
+}
+
+async function replaceChain(
+  deps: ChainDeps,
+  actor: Actor,
+  { slug, input }: { readonly slug: string; readonly input: ChainInput },
+): Promise<ChainView> {
+  const { workspaceId } = actor;
+  const before = await getChain(deps, workspaceId, slug);
+  const status = input.status ?? before.status;
+  gate(deps.rules, input.document, status);
+  const document = await vaultSecrets(deps.secrets, workspaceId, { slug, document: input.document });
+  const to = input.slug ?? slug;
+  await deps.db.transaction().execute(async (trx) => {
+    await scoped(trx, workspaceId)
+      .update('definitions', before.id)
+      .set((eb) => ({
+        slug: to,
+        name: document.name,
+        status,
+        document: JSON.stringify(document),
+        revision: eb('revision', '+', 1),
+        updated_at: new Date(),
+      }))
+      .execute();
+    await bindVersion(trx, workspaceId, { id: before.id, document });
+  });
+  await schedule(deps, workspaceId, { id: before.id, status, document });
+  return getChain(deps, workspaceId, to);
+}
+
+/** A live chain starts by itself and from outside: nothing unsafe or half-written may. */
+function gate(rules: ChainRules, document: ChainDocument, status: ChainStatus): void {
+  if (status !== 'live') return;
+  const blockers = chainProblems(document, rules);
+  if (blockers.length > 0) throw invalid(blockers, { blockers });
+}
+
+async function bindVersion(
+  db: Database,
+  workspaceId: string,
+  { id, document }: { readonly id: string; readonly document: ChainDocument },
+): Promise<void> {
+  const plan = compileChain(document);
+  const json = document as unknown as Json; // -- reason: a parsed document is plain JSON
+  const versionId = plan === null ? null : await ensureVersion(db, { workspaceId, definitionId: id, document: json, plan });
+  await scoped(db, workspaceId).update('definitions', id).set({ version_id: versionId }).execute();
+}
+
+async function schedule(
+  { schedules }: ChainDeps,
+  workspaceId: string,
+  chain: { readonly id: string; readonly status: ChainStatus; readonly document: ChainDocument },
+): Promise<void> {
+  const due = chain.status === 'live' ? chainCron(chain.document) : null;
+  const { name } = chain.document;
+  const timezone = due?.timezone ?? 'UTC';
+  await schedules.setChainSchedule({ workspaceId, chainId: chain.id, name, cron: due?.cron ?? null, timezone });
+}
+
+/** Runs under way finish on their version. */
+async function removeChain(deps: ChainDeps, workspaceId: string, slug: string): Promise<void> {
+  const { id, name } = await getChain(deps, workspaceId, slug);
+  await deps.schedules.setChainSchedule({ workspaceId, chainId: id, name, cron: null, timezone: 'UTC' });
+  await scoped(deps.db, workspaceId).update('definitions', id).set({ deleted_at: new Date() }).execute();
 }

@@ -4,6 +4,7 @@ import type { TokenService } from './tokens.js';
 import type { SecretService } from './secrets.js';
 import type { AuditService } from './audit.js';
 import type { ChainService } from './chains.js';
+import type { ChainRunService } from './chain-runs.js';
 import type { RunService } from './runs.js';
 import type { ApprovalService } from './approvals.js';
 import type { ScheduleService } from './schedules.js';
@@ -16,6 +17,7 @@ export interface Services {
   readonly secrets: SecretService;
   readonly audit: AuditService;
   readonly chains: ChainService;
+  readonly chainRuns: ChainRunService;
   readonly runs: RunService;
   readonly approvals: ApprovalService;
   readonly schedules: ScheduleService;

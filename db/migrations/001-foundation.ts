@@ -1,6 +1,9 @@
 import { sql, type Kysely } from 'kysely';
 
-/** Every table is owned by a workspace or a tenant; `*_at` is timestamptz, ids are prefixed sortable text. */
+/**
+ * Every table is owned by a workspace or a tenant; `*_at` is timestamptz, ids are prefixed sortable text. Inputs and
+ * outputs are json, not jsonb: their text, and so the body a repeated step sends, stays as it was.
+ */
 const statements = [
   `create table tenants (
     id text primary key,
@@ -141,8 +144,8 @@ const statements = [
     seq int not null default 0,
     trigger text not null,
     actor text not null,
-    input jsonb not null,
-    output jsonb,
+    input json not null,
+    output json,
     error jsonb,
     branch_taken text,
     created_at timestamptz not null default now(),
@@ -164,8 +167,8 @@ const statements = [
     status text not null,
     attempt int not null default 1,
     failures int not null default 0,
-    input jsonb,
-    output jsonb,
+    input json,
+    output json,
     error jsonb,
     taken text,
     started_at timestamptz not null,

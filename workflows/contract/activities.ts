@@ -1,6 +1,7 @@
-import type { NodeOf, NodeKind, Plan, PlanEdge, PlanNode } from '../definition/plan.js';
-import type { Json, Value } from '../definition/values.js';
+import type { NodeOf, NodeKind, Plan, PlanNode, Condition } from '../definition/plan.js';
+import type { Value } from '../definition/values.js';
 import type { NodeError } from './failures.js';
+import type { RunEnd } from '../engine/state.js';
 import type { Flush, RunInput, RunRef, OpenWait } from './run.js';
 
 /** The kinds that activities execute; the engine treats the others itself. */
@@ -46,14 +47,13 @@ export interface OpenWaitInput {
 export interface FinishRunInput {
   readonly run: RunRef;
   readonly flush: Flush;
-  readonly output: Value | null;
-  readonly error: NodeError | null;
+  readonly end: RunEnd;
 }
 
-export interface ChooseEdgesInput {
+export interface MatchConditionsInput {
   readonly run: RunRef;
   readonly value: Value;
-  readonly edges: readonly PlanEdge[];
+  readonly conditions: readonly Condition[];
 }
 
 /** The engine's activities. Each may be repeated at any time and then changes nothing twice. */
@@ -64,10 +64,8 @@ export interface RunActivities {
   readonly recordTransitions: (input: { readonly run: RunRef; readonly flush: Flush }) => Promise<void>;
   readonly finishRun: (input: FinishRunInput) => Promise<void>;
   readonly loadPlan: (input: { readonly run: RunRef; readonly versionId: string }) => Promise<Plan>;
-  /** Indexes of the edges whose conditions hold for a value too large for the workflow. */
-  readonly matchConditions: (input: ChooseEdgesInput) => Promise<readonly boolean[]>;
-  /** Stores a value too large to carry, and answers its reference. */
-  readonly storeValue: (input: { readonly run: RunRef; readonly json: Json }) => Promise<Value>;
+  /** For each condition whether it holds, for a value too large for the workflow. */
+  readonly matchConditions: (input: MatchConditionsInput) => Promise<readonly boolean[]>;
   /** The next time the expression fires, epoch milliseconds. */
   readonly nextCronTime: (input: {
     readonly cron: string;

@@ -1,25 +1,26 @@
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
-import type { Json } from '../definition/values.js';
+import type { Value } from '../definition/values.js';
 import type { RunState } from '../engine/state.js';
 import type { OpenWait, RunStatus, WaitSettlement } from './run.js';
 
 export interface ResolveWait {
   readonly token: string;
   readonly decision: 'approve' | 'reject';
-  /** Replaces the text that goes on; absent: the wait's own input goes on. */
-  readonly data?: Json;
+  /** Goes on instead of the wait's own input. */
+  readonly value: Value | null;
   readonly note: string | null;
   readonly by: string;
 }
 
 export interface ResolvedWait {
   readonly settlement: WaitSettlement;
+  /** The run's status just after. */
   readonly status: RunStatus;
   readonly seq: number;
 }
 
 export interface RunView {
-  readonly state: RunState;
+  readonly state: RunState | null;
   readonly waits: readonly OpenWait[];
 }
 

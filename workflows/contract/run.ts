@@ -1,5 +1,5 @@
 import type { Plan } from '../definition/plan.js';
-import type { Json, Value } from '../definition/values.js';
+import type { Value } from '../definition/values.js';
 import type { RunState } from '../engine/state.js';
 import type { NodeError } from './failures.js';
 
@@ -18,12 +18,21 @@ export interface RunInput {
   readonly input: Value;
   /** The state of the run so far, when it continues as new. */
   readonly carry?: RunCarry;
+  /** Continues as new after so many history events; default 8,000. */
+  readonly maxHistoryEvents?: number;
 }
 
 export interface RunCarry {
   readonly state: RunState;
   readonly pending: readonly StepRecord[];
+  readonly settlements: readonly WaitSettlement[];
   readonly waits: readonly OpenWait[];
+  /** Decided, but their visits have not gone on yet. */
+  readonly decisions: readonly WaitSettlement[];
+  /** Tokens of waits that ended, newest last: a late caller is told so. */
+  readonly settled: readonly string[];
+  /** The status the read model was last told. */
+  readonly recorded: RunStatus;
 }
 
 /** A wait that is open: nothing runs for it; an update or its deadline moves it on. */
@@ -34,6 +43,7 @@ export interface OpenWait {
   readonly kind: 'decision' | 'until';
   /** When it ends by itself, epoch milliseconds. */
   readonly deadline: number | null;
+  readonly openedAt: number;
 }
 
 /** `waiting` is a run that only a person or an event can move; a delay leaves it `running`. */
@@ -64,7 +74,8 @@ export interface WaitSettlement {
   readonly outcome: 'approved' | 'rejected' | 'expired' | 'cancelled';
   readonly by: string;
   readonly note: string | null;
-  readonly data: Json;
+  /** What goes on instead of the wait's own input. */
+  readonly value: Value | null;
   readonly at: number;
 }
 
@@ -72,7 +83,9 @@ export interface WaitSettlement {
 export interface Flush {
   readonly steps: readonly StepRecord[];
   readonly settlements: readonly WaitSettlement[];
-  /** The run's status after them; a lower `seq` never overwrites a higher one. */
-  readonly status: RunStatus;
+  /** The run's status after them, null when it has not changed; a lower `seq` never overwrites a higher one. */
+  readonly status: RunStatus | null;
   readonly seq: number;
+  /** The label of the last labelled way taken. */
+  readonly taken: string | null;
 }

@@ -2,10 +2,13 @@
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /**
- * A value as runs carry it: small ones inline, larger ones as a claim check into blob storage.
- * `bytes` is the size of the JSON text in UTF-8.
+ * A value as runs carry it: small ones inline, larger ones as a claim check into blob storage, and what a join
+ * gathered as an object of such values. `bytes` is the size of the JSON text in UTF-8.
  */
-export type Value = { readonly json: Json } | { readonly ref: string; readonly bytes: number };
+export type Value =
+  | { readonly json: Json }
+  | { readonly ref: string; readonly bytes: number }
+  | { readonly parts: Readonly<Record<string, Value>> };
 
 /** Above this many bytes of JSON a value travels as a reference. */
 export const INLINE_LIMIT_BYTES = 64 * 1024;
@@ -15,7 +18,7 @@ export const INPUT_LIMIT_BYTES = 2 * 1024 * 1024;
 
 export const inline = (json: Json): Value => ({ json });
 
-export const isReference = (value: Value): value is Extract<Value, { ref: string }> => 'ref' in value;
+export const isInline = (value: Value): value is Extract<Value, { json: Json }> => 'json' in value;
 
 /** The text a step passes on: a string as it is, `{text}` by its text, anything else as JSON. */
 export function textOf(json: Json): string {

@@ -1,0 +1,49 @@
+/** Why a node's attempt failed: stable words that users see as the error's type. */
+export const Fault = {
+  configInvalid: 'config_invalid',
+  templateInvalid: 'template_invalid',
+  secretMissing: 'secret_missing',
+  addressRefused: 'address_refused',
+  network: 'network_error',
+  timeout: 'timeout',
+  httpStatus: 'http_status',
+  mailNotConfigured: 'mail_not_configured',
+  mailRejected: 'mail_rejected',
+  mailFailed: 'mail_failed',
+  modelRejected: 'model_rejected',
+  modelFailed: 'model_failed',
+} as const;
+export type Fault = (typeof Fault)[keyof typeof Fault];
+
+export interface NodeFailureOptions {
+  readonly retryable: boolean;
+  /** The peer's own word on when to come again. */
+  readonly retryAfterMs?: number | undefined;
+  readonly cause?: unknown;
+}
+
+/** One attempt of a node failed. The message is a sentence for the author of the node; it never quotes a secret. */
+export class NodeFailure extends Error {
+  readonly type: string;
+  readonly retryable: boolean;
+  readonly retryAfterMs?: number;
+
+  constructor(type: Fault, message: string, options: NodeFailureOptions) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.name = 'NodeFailure';
+    this.type = type;
+    this.retryable = options.retryable;
+    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** The node as it is written can never succeed. */
+export const invalid = (type: Fault, message: string, cause?: unknown): NodeFailure =>
+  new NodeFailure(type, message, { retryable: false, cause });
+
+/** What a caller sees after its signal: a cancelled run looks at its own signal first, so this means the time is up. */
+export const outOfTime = (what: string, cause?: unknown): NodeFailure =>
+  new NodeFailure(Fault.timeout, `${what} did not answer within the time limit of this step.`, {
+    retryable: true,
+    cause,
+  });

@@ -1,0 +1,62 @@
+import { Cron } from 'croner';
+import type { Database } from '../db/client.js';
+import { writeEnd, writeFlush } from '../db/run-records.js';
+import { insertApproval, planOfVersion } from '../db/runs.js';
+import { presentValue } from '../db/values.js';
+import type { OpenWaitInput, RunActivities } from '../workflows/contract/activities.js';
+
+type RecordActivities = Pick<
+  RunActivities,
+  'openWait' | 'recordTransitions' | 'finishRun' | 'loadPlan' | 'nextCronTime'
+>;
+
+export interface RecordDeps {
+  readonly db: Database;
+  /** Tells whoever should decide; called at least once a request, each time with the same id. */
+  readonly announce: (approval: ApprovalNotice) => Promise<void>;
+}
+
+export interface ApprovalNotice {
+  readonly id: string;
+  readonly workspaceId: string;
+  readonly runId: string;
+  readonly prompt: string;
+  readonly assignee: string | null;
+}
+
+/** The activities that keep the read model. */
+export function createRecordActivities(deps: RecordDeps): RecordActivities {
+  const { db } = deps;
+  return {
+    openWait: (input) => openWait(deps, input),
+    recordTransitions: ({ run, flush }) => writeFlush(db, run, flush),
+    finishRun: ({ run, flush, end }) => writeEnd(db, run, flush, end),
+    loadPlan: ({ run, versionId }) => planOfVersion(db, run.workspaceId, versionId),
+    nextCronTime: async ({ cron, timezone, after }) => {
+      const next = new Cron(cron, { timezone }).nextRun(new Date(after));
+      if (next === null) throw new RangeError(`"${cron}" never fires again`);
+      return next.getTime();
+    },
+  };
+}
+
+async function openWait({ db, announce }: RecordDeps, { run, node, wait, input, flush }: OpenWaitInput): Promise<void> {
+  if (node.kind !== 'approval') throw new TypeError(`${node.kind} is not decided by people`);
+  const { prompt, reason, assignee, context } = node.config;
+  await insertApproval(db, {
+    id: wait.token,
+    run,
+    nodeId: wait.nodeId,
+    visit: wait.visit,
+    action: prompt,
+    reason: reason ?? null,
+    assignee: assignee ?? null,
+    context: context ?? (await presentValue(db, run.workspaceId, input)),
+    options: null,
+    taskId: null,
+    expiresAt: wait.deadline,
+  });
+  await writeFlush(db, run, flush);
+  const { workspaceId, runId } = run;
+  await announce({ id: wait.token, workspaceId, runId, prompt, assignee: assignee ?? null });
+}

@@ -1,0 +1,331 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { sql } from 'kysely';
+import { scoped } from '../../db/scoped.js';
+import { presentValue } from '../../db/values.js';
+import type { Database } from '../../db/client.js';
+import type { NodeError } from '../../workflows/contract/failures.js';
+import type { RunStatus } from '../../workflows/contract/run.js';
+import type { ChainDocument } from '../../workflows/definition/chain.js';
+import { isBranchNode } from '../../workflows/definition/chain-plan.js';
+import { chainProblems, type ChainRules } from '../../workflows/definition/chain-problems.js';
+import type { Plan } from '../../workflows/definition/plan.js';
+import type { Json } from '../../workflows/definition/values.js';
+import { conflict, notFound, unauthenticated } from '../http/errors.js';
+import type { Actor } from '../http/route.js';
+import { openSecret, type SecretVault } from './chain-secrets.js';
+import type { RunService } from './runs.js';
+
+export type ChainRunStatus = 'queued' | 'running' | 'awaiting_human' | 'completed' | 'failed' | 'cancelled';
+
+export interface ChainRunView {
+  readonly id: string;
+  readonly run_id: string;
+  readonly status: ChainRunStatus;
+  readonly trigger: string;
+  readonly branch_taken: string | null;
+  readonly started_at: Date | null;
+  readonly ended_at: Date | null;
+  readonly created_at: Date;
+  readonly duration_ms: number | null;
+}
+
+export interface ChainStepTrace {
+  readonly kind: string;
+  readonly label: string;
+  readonly status: string;
+  readonly attempt: number;
+  readonly input: Json;
+  readonly output: Json;
+  readonly error: NodeError | null;
+  readonly branch_taken: string | null;
+  readonly started_at: Date;
+  readonly ended_at: Date | null;
+  readonly duration_ms: number | null;
+}
+
+export interface ChainRunDetail extends ChainRunView {
+  readonly input: Json;
+  readonly output: Json;
+  readonly error: NodeError | null;
+  readonly primary_trace: readonly ChainStepTrace[];
+  readonly branch_trace: readonly ChainStepTrace[];
+  /** What the run waits for, while it does. */
+  readonly waiting_for: { readonly approval_id: string; readonly prompt: string; readonly assignee: string | null; readonly expires_at: Date | null } | null;
+}
+
+export interface Ingress {
+  readonly workspaceId: string;
+  readonly slug: string;
+  readonly signature: string | undefined;
+  readonly rawBody: Buffer;
+  readonly input: Json;
+  readonly actor: string;
+  readonly seed: string;
+}
+
+export interface Resume {
+  readonly decision: 'approve' | 'reject';
+  readonly input: Json | undefined;
+  readonly note: string | null;
+}
+
+export interface ChainRunService {
+  readonly run: (actor: Actor, slug: string, start: { readonly input: Json; readonly seed: string }) => Promise<Accepted>;
+  /** From a signed-in caller with a signature. */
+  readonly ingress: (ingress: Ingress) => Promise<Accepted>;
+  /** From anybody with a signature; live chains only. */
+  readonly publicIngress: (ingress: Omit<Ingress, 'workspaceId'> & { readonly workspaceSlug: string }) => Promise<Accepted>;
+  readonly list: (
+    workspaceId: string,
+    slug: string,
+    page: { readonly limit: number; readonly offset: number },
+  ) => Promise<{ readonly items: readonly ChainRunView[]; readonly total: number }>;
+  readonly get: (workspaceId: string, slug: string, runId: string) => Promise<ChainRunDetail>;
+  readonly resume: (actor: Actor, at: { readonly slug: string; readonly runId: string }, resume: Resume) => Promise<Accepted>;
+}
+
+export interface Accepted {
+  readonly run_id: string;
+  readonly status: ChainRunStatus;
+}
+
+export interface ChainRunDeps {
+  readonly db: Database;
+  readonly runs: RunService;
+  readonly rules: ChainRules;
+  readonly secrets: SecretVault;
+}
+
+export function createChainRunService(deps: ChainRunDeps): ChainRunService {
+  return {
+    run: async (actor, slug, { input, seed }) => {
+      const chain = await findChain(deps.db, { workspaceId: actor.workspaceId }, slug);
+      return startChain(deps, chain, { input, seed, trigger: 'api', actor: actor.id });
+    },
+    ingress: async (ingress) => {
+      const chain = await findChain(deps.db, { workspaceId: ingress.workspaceId }, ingress.slug);
+      await verify(deps, chain, ingress);
+      refuseUnready(deps.rules, chain);
+      return startChain(deps, chain, { ...ingress, trigger: 'ingress' });
+    },
+    publicIngress: async (ingress) => {
+      const chain = await findChain(deps.db, { workspaceSlug: ingress.workspaceSlug }, ingress.slug);
+      if (chain.status === 'draft') throw notFound('live chain', ingress.slug);
+      await verify(deps, chain, ingress);
+      if (chain.status === 'paused') throw conflict(`The chain "${ingress.slug}" is paused; try again later.`);
+      refuseUnready(deps.rules, chain);
+      return startChain(deps, chain, { ...ingress, trigger: 'public_ingress' });
+    },
+    list: (workspaceId, slug, page) => listRuns(deps.db, { workspaceId, slug }, page),
+    get: (workspaceId, slug, runId) => getRun(deps.db, { workspaceId, slug, runId }),
+    resume: (actor, at, resume) => resumeRun(deps, actor, { ...at, ...resume }),
+  };
+}
+
+interface Chain {
+  readonly id: string;
+  readonly workspace_id: string;
+  readonly slug: string;
+  readonly status: string;
+  readonly document: Json;
+  readonly version_id: string | null;
+  readonly plan: Plan | null;
+}
+
+async function findChain(
+  db: Database,
+  of: { readonly workspaceId: string } | { readonly workspaceSlug: string },
+  slug: string,
+): Promise<Chain> {
+  const query = db
+    .selectFrom('definitions')
+    .innerJoin('workspaces', 'workspaces.id', 'definitions.workspace_id')
+    .leftJoin('versions', 'versions.id', 'definitions.version_id')
+    .select([
+      'definitions.id',
+      'definitions.workspace_id',
+      'definitions.slug',
+      'definitions.status',
+      'definitions.document',
+      'definitions.version_id',
+      'versions.plan',
+    ])
+    .where('definitions.kind', '=', 'chain')
+    .where('definitions.slug', '=', slug)
+    .where('definitions.deleted_at', 'is', null)
+    .where('workspaces.deleted_at', 'is', null);
+  const chain = await ('workspaceId' in of
+    ? query.where('definitions.workspace_id', '=', of.workspaceId)
+    : query.where('workspaces.slug', '=', of.workspaceSlug)
+  ).executeTakeFirst();
+  if (chain === undefined) throw notFound('chain', slug);
+  return chain;
+}
+
+interface ChainStart {
+  readonly input: Json;
+  readonly seed: string;
+  readonly trigger: string;
+  readonly actor: string;
+}
+
+async function startChain({ runs }: ChainRunDeps, chain: Chain, start: ChainStart): Promise<Accepted> {
+  const { plan, version_id: versionId } = chain;
+  if (plan === null || versionId === null) throw conflict(`The chain "${chain.slug}" has no steps; add one to run it.`);
+  const { input, seed, trigger, actor } = start;
+  const definition = { id: chain.id, versionId };
+  const { runId } = await runs.start({
+    workspaceId: chain.workspace_id,
+    definition,
+    kind: 'chain',
+    plan,
+    input,
+    trigger,
+    actor,
+    seed,
+  });
+  return { run_id: runId, status: 'queued' };
+}
+
+/** The chain's inbound webhook step holds the key; the signature is made over the body's bytes. */
+async function verify(
+  { secrets }: ChainRunDeps,
+  chain: Chain,
+  { signature, rawBody }: { readonly signature: string | undefined; readonly rawBody: Buffer },
+): Promise<void> {
+  const bad = unauthenticated('X-Chain-Signature is missing or does not match the body.');
+  const inbound = documentOf(chain).primary_steps.find((step) => step.kind === 'webhook' && step.config.url === undefined);
+  const text = inbound?.kind === 'webhook' ? inbound.config.secret : undefined;
+  const key = text === undefined ? null : await openSecret(secrets, chain.workspace_id, text);
+  const given = /^(?:sha256=)?([0-9a-f]{64})$/i.exec(signature ?? '')?.[1];
+  if (key === null || key === '' || given === undefined) throw bad;
+  const expected = createHmac('sha256', key).update(rawBody).digest();
+  if (!timingSafeEqual(expected, Buffer.from(given, 'hex'))) throw bad;
+}
+
+function refuseUnready(rules: ChainRules, chain: Chain): void {
+  const blockers = chainProblems(documentOf(chain), rules);
+  if (blockers.length > 0) throw conflict(`The chain "${chain.slug}" is not ready for outside callers.`, { blockers });
+}
+
+// -- reason: `ChainDocument` was checked when the row was written
+const documentOf = (chain: Chain): ChainDocument => chain.document as unknown as ChainDocument;
+
+const statusOf = (status: RunStatus): ChainRunStatus => (status === 'waiting' ? 'awaiting_human' : status);
+
+const durationOf = (from: Date | null, to: Date | null): number | null =>
+  from === null || to === null ? null : to.getTime() - from.getTime();
+
+interface RunRow {
+  readonly id: string;
+  readonly status: RunStatus;
+  readonly trigger: string;
+  readonly branch_taken: string | null;
+  readonly created_at: Date;
+  readonly started_at: Date | null;
+  readonly ended_at: Date | null;
+}
+
+const presentRun = (row: RunRow): ChainRunView => ({
+  id: row.id,
+  run_id: row.id,
+  status: statusOf(row.status),
+  trigger: row.trigger,
+  branch_taken: row.branch_taken,
+  created_at: row.created_at,
+  started_at: row.started_at,
+  ended_at: row.ended_at,
+  duration_ms: durationOf(row.started_at, row.ended_at),
+});
+
+async function listRuns(
+  db: Database,
+  { workspaceId, slug }: { readonly workspaceId: string; readonly slug: string },
+  page: { readonly limit: number; readonly offset: number },
+): Promise<{ readonly items: readonly ChainRunView[]; readonly total: number }> {
+  const chain = await findChain(db, { workspaceId }, slug);
+  const runs = scoped(db, workspaceId).select('runs').where('definition_id', '=', chain.id);
+  const rows = await runs
+    .select(['id', 'status', 'trigger', 'branch_taken', 'created_at', 'started_at', 'ended_at'])
+    .orderBy('id', 'desc')
+    .limit(page.limit)
+    .offset(page.offset)
+    .execute();
+  const { total } = await runs.select(sql<string>`count(*)`.as('total')).executeTakeFirstOrThrow();
+  return { items: rows.map(presentRun), total: Number(total) };
+}
+
+async function findRun(db: Database, { workspaceId, slug, runId }: RunPlace) {
+  const chain = await findChain(db, { workspaceId }, slug);
+  const run = await scoped(db, workspaceId).get('runs', runId);
+  if (run === undefined || run.definition_id !== chain.id) throw notFound('run', runId);
+  return run;
+}
+
+interface RunPlace {
+  readonly workspaceId: string;
+  readonly slug: string;
+  readonly runId: string;
+}
+
+const pendingWait = (db: Database, workspaceId: string, runId: string) =>
+  scoped(db, workspaceId)
+    .select('approvals')
+    .select(['id as approval_id', 'action as prompt', 'assignee', 'expires_at'])
+    .where('run_id', '=', runId)
+    .where('status', '=', 'pending')
+    .orderBy('created_at')
+    .executeTakeFirst();
+
+async function getRun(db: Database, place: RunPlace): Promise<ChainRunDetail> {
+  const run = await findRun(db, place);
+  const { workspaceId, runId } = place;
+  const rows = await db.selectFrom('run_steps').selectAll().where('run_id', '=', runId).orderBy('started_at').orderBy('seq').execute();
+  const value = async (stored: typeof run.output): Promise<Json> =>
+    stored === null ? null : presentValue(db, workspaceId, stored);
+  const traces = await Promise.all(
+    rows.map(async (row) => ({
+      nodeId: row.node_id,
+      trace: {
+        kind: row.kind,
+        label: row.label,
+        status: row.status === 'waiting' && row.kind === 'human' ? 'awaiting_human' : row.status,
+        attempt: row.attempt,
+        input: await value(row.input),
+        output: await value(row.output),
+        error: row.error,
+        branch_taken: row.taken,
+        started_at: row.started_at,
+        ended_at: row.ended_at,
+        duration_ms: durationOf(row.started_at, row.ended_at),
+      },
+    })),
+  );
+  return {
+    ...presentRun(run),
+    input: await value(run.input),
+    output: await value(run.output),
+    error: run.error,
+    primary_trace: traces.filter(({ nodeId }) => !isBranchNode(nodeId)).map(({ trace }) => trace),
+    branch_trace: traces.filter(({ nodeId }) => isBranchNode(nodeId)).map(({ trace }) => trace),
+    waiting_for: (await pendingWait(db, workspaceId, runId)) ?? null,
+  };
+}
+
+async function resumeRun(
+  { db, runs }: ChainRunDeps,
+  actor: Actor,
+  resume: Resume & { readonly slug: string; readonly runId: string },
+): Promise<Accepted> {
+  const { workspaceId } = actor;
+  const run = await findRun(db, { workspaceId, slug: resume.slug, runId: resume.runId });
+  const wait = await pendingWait(db, workspaceId, run.id);
+  if (wait === undefined) {
+    throw conflict(`The run is ${statusOf(run.status)}, not awaiting_human: there is nothing to resume.`);
+  }
+  const { decision, input, note } = resume;
+  const of = { workspaceId, runId: run.id };
+  const result = await runs.decide({ run: of, token: wait.approval_id, decision, input, note, by: actor.id });
+  if (result === 'settled') throw conflict('Somebody else was first: this wait has been decided or has expired.');
+  return { run_id: run.id, status: statusOf(result.status) };
+}

@@ -1,0 +1,92 @@
+import {
+  ApplicationFailure,
+  Client,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  type ConnectionLike,
+} from '@temporalio/client';
+import { Failure } from '../../workflows/contract/failures.js';
+import { runWorkflowId } from '../../workflows/contract/ids.js';
+import type { ResolvedWait, ResolveWait } from '../../workflows/contract/messages.js';
+import { ENGINE_QUEUE } from '../../workflows/contract/queues.js';
+import type { RunInput, RunRef } from '../../workflows/contract/run.js';
+import { createScheduleGateway, type ScheduleGateway } from './schedules.js';
+
+/** What deciding a wait came to. */
+export type WaitResult =
+  | { readonly outcome: 'resolved'; readonly wait: ResolvedWait }
+  /** Somebody or a timer was first. */
+  | { readonly outcome: 'settled' }
+  | { readonly outcome: 'unknown' }
+  /** No such workflow is open: the run is over, or was never started. */
+  | { readonly outcome: 'closed' };
+
+/** All the API asks of Temporal. */
+export interface TemporalGateway {
+  /** Starts the run's workflow; a run that was started before is left alone. */
+  readonly startRun: (input: RunInput) => Promise<void>;
+  readonly resolveWait: (run: RunRef, request: ResolveWait) => Promise<WaitResult>;
+  readonly schedules: ScheduleGateway;
+  /** Throws when the server does not answer. */
+  readonly ping: () => Promise<void>;
+}
+
+export interface GatewayOptions {
+  readonly connection: ConnectionLike;
+  readonly namespace: string;
+  /** The connection is the worker's own, so that a start hands the first task to it directly. */
+  readonly eagerStart: boolean;
+}
+
+const START_DEADLINE_MS = 3_000;
+const UPDATE_DEADLINE_MS = 20_000;
+
+export function createTemporalGateway({ connection, namespace, eagerStart }: GatewayOptions): TemporalGateway {
+  const client = new Client({ connection, namespace });
+  return {
+    startRun: (input) => within(connection, START_DEADLINE_MS, () => startRun(client, input, eagerStart)),
+    resolveWait: (run, request) =>
+      within(connection, UPDATE_DEADLINE_MS, () => resolveWaitOf(client, run, request)),
+    schedules: createScheduleGateway({ client, namespace }),
+    ping: () =>
+      within(connection, START_DEADLINE_MS, async () => {
+        await client.workflowService.getSystemInfo({});
+      }),
+  };
+}
+
+const within = <T>(connection: ConnectionLike, ms: number, call: () => Promise<T>): Promise<T> =>
+  connection.withDeadline(Date.now() + ms, call);
+
+async function startRun(client: Client, input: RunInput, requestEagerStart: boolean): Promise<void> {
+  const { workspaceId, runId } = input.run;
+  try {
+    await client.workflow.start('run', {
+      workflowId: runWorkflowId(workspaceId, runId),
+      taskQueue: ENGINE_QUEUE,
+      args: [input],
+      requestEagerStart,
+      workflowIdReusePolicy: 'REJECT_DUPLICATE',
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      priority: { fairnessKey: workspaceId },
+    });
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  }
+}
+
+async function resolveWaitOf(client: Client, run: RunRef, request: ResolveWait): Promise<WaitResult> {
+  const handle = client.workflow.getHandle(runWorkflowId(run.workspaceId, run.runId));
+  try {
+    const wait = await handle.executeUpdate<ResolvedWait, [ResolveWait]>('resolveWait', { args: [request] });
+    return { outcome: 'resolved', wait };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return { outcome: 'closed' };
+    const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
+    if (!(cause instanceof ApplicationFailure)) throw error;
+    if (cause.type === Failure.waitSettled) return { outcome: 'settled' };
+    if (cause.type === Failure.waitUnknown) return { outcome: 'unknown' };
+    throw error;
+  }
+}

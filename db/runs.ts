@@ -1,0 +1,139 @@
+import type { PlanSource, RunInput, RunRef } from '../workflows/contract/run.js';
+import type { Plan } from '../workflows/definition/plan.js';
+import { INLINE_LIMIT_BYTES, type Json, type Value } from '../workflows/definition/values.js';
+import type { Database } from './client.js';
+
+export interface NewRun {
+  readonly run: RunRef;
+  readonly definition: { readonly id: string; readonly versionId: string } | null;
+  readonly kind: string;
+  readonly plan: Plan;
+  readonly input: Value;
+  /** What started it: `api`, `ingress`, `public_ingress`, `schedule`, `approval`. */
+  readonly trigger: string;
+  readonly actor: string;
+  readonly scheduleId?: string;
+}
+
+/**
+ * Writes the run's row, queued: from here on it is accepted, and a sweep starts it should this process die.
+ * A run that exists already is left as it is.
+ */
+export async function insertRun(db: Database, run: NewRun): Promise<RunInput> {
+  await db
+    .insertInto('runs')
+    .values({
+      id: run.run.runId,
+      workspace_id: run.run.workspaceId,
+      definition_id: run.definition?.id ?? null,
+      definition_kind: run.kind,
+      version_id: run.definition?.versionId ?? null,
+      plan: run.definition === null ? JSON.stringify(run.plan) : null,
+      schedule_id: run.scheduleId ?? null,
+      status: 'queued',
+      trigger: run.trigger,
+      actor: run.actor,
+      input: JSON.stringify(run.input),
+    })
+    .onConflict((conflict) => conflict.column('id').doNothing())
+    .execute();
+  return { run: run.run, source: planSource(run.plan, run.definition?.versionId ?? null), input: run.input };
+}
+
+/** A small plan travels with the start, a larger one is loaded by the worker. */
+export function planSource(plan: Plan, versionId: string | null): PlanSource {
+  const isSmall = versionId === null || Buffer.byteLength(JSON.stringify(plan)) <= INLINE_LIMIT_BYTES;
+  return isSmall ? { plan } : { versionId };
+}
+
+/** Runs accepted at least `olderThanMs` ago that no worker has taken up. */
+export async function queuedRuns(db: Database, olderThanMs: number, limit: number): Promise<readonly RunInput[]> {
+  const rows = await selectQueued(db)
+    .where('runs.created_at', '<', new Date(Date.now() - olderThanMs))
+    .orderBy('runs.created_at')
+    .limit(limit)
+    .execute();
+  return rows.flatMap((row) => toInput(row) ?? []);
+}
+
+/** The run if no worker has taken it up. */
+export async function queuedRun(db: Database, run: RunRef): Promise<RunInput | null> {
+  const row = await selectQueued(db)
+    .where('runs.id', '=', run.runId)
+    .where('runs.workspace_id', '=', run.workspaceId)
+    .executeTakeFirst();
+  return row === undefined ? null : toInput(row);
+}
+
+const selectQueued = (db: Database) =>
+  db
+    .selectFrom('runs')
+    .leftJoin('versions', 'versions.id', 'runs.version_id')
+    .select(['runs.id', 'runs.workspace_id', 'runs.version_id', 'runs.input', 'runs.plan', 'versions.plan as version_plan'])
+    .where('runs.status', '=', 'queued');
+
+interface QueuedRow {
+  readonly id: string;
+  readonly workspace_id: string;
+  readonly version_id: string | null;
+  readonly input: Value;
+  readonly plan: Plan | null;
+  readonly version_plan: Plan | null;
+}
+
+function toInput(row: QueuedRow): RunInput | null {
+  const plan = row.plan ?? row.version_plan;
+  if (plan === null) return null;
+  const run = { workspaceId: row.workspace_id, runId: row.id };
+  return { run, source: planSource(plan, row.version_id), input: row.input };
+}
+
+export async function planOfVersion(db: Database, workspaceId: string, versionId: string): Promise<Plan> {
+  const version = await db
+    .selectFrom('versions')
+    .select('plan')
+    .where('workspace_id', '=', workspaceId)
+    .where('id', '=', versionId)
+    .executeTakeFirstOrThrow();
+  return version.plan;
+}
+
+export interface ApprovalRow {
+  readonly id: string;
+  readonly run: RunRef;
+  readonly nodeId: string;
+  readonly visit: number;
+  readonly action: string;
+  readonly reason: string | null;
+  readonly assignee: string | null;
+  readonly context: Json;
+  readonly options: Json;
+  readonly taskId: string | null;
+  readonly expiresAt: number | null;
+}
+
+/** Adds a pending approval unless it is there; answers whether it was added. */
+export async function insertApproval(db: Database, approval: ApprovalRow): Promise<boolean> {
+  const result = await db
+    .insertInto('approvals')
+    .values({
+      id: approval.id,
+      workspace_id: approval.run.workspaceId,
+      run_id: approval.run.runId,
+      node_id: approval.nodeId,
+      visit: approval.visit,
+      task_id: approval.taskId,
+      action: approval.action,
+      reason: approval.reason,
+      assignee: approval.assignee,
+      context: JSON.stringify(approval.context),
+      options: JSON.stringify(approval.options),
+      decided_by: null,
+      decided_at: null,
+      note: null,
+      expires_at: approval.expiresAt === null ? null : new Date(approval.expiresAt),
+    })
+    .onConflict((conflict) => conflict.column('id').doNothing())
+    .executeTakeFirst();
+  return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
+}

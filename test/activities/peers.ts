@@ -1,0 +1,91 @@
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo, Server } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import type { NodeContext, NodeDeps } from '../../activities/nodes/runner.js';
+import { createEgress } from '../../activities/egress/egress.js';
+import { scriptedProvider } from '../../activities/llm/scripted.js';
+import { NodeFailure } from '../../activities/nodes/runner.js';
+import { defaultPolicy, type NodeConfigs } from '../../workflows/definition/plan.js';
+import { parseEgressAllow } from '../../db/egress.js';
+import type { ActivityKind } from '../../workflows/contract/activities.js';
+
+export interface RecordedRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  /** The bytes as they came. */
+  readonly body: string;
+}
+
+export interface HttpPeer {
+  readonly url: string;
+  readonly port: number;
+  readonly requests: RecordedRequest[];
+  readonly close: () => Promise<void>;
+}
+
+type Answer = (response: ServerResponse, request: RecordedRequest, count: number) => void;
+
+export const portOf = (server: Server): number => (server.address() as AddressInfo).port; // -- listens on TCP
+
+export async function startHttpPeer(answer: Answer): Promise<HttpPeer> {
+  const requests: RecordedRequest[] = [];
+  const take = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = (await buffer(request)).toString();
+    const { method = '', url: path = '', headers } = request;
+    requests.push({ method, path, headers, body });
+    answer(response, { method, path, headers, body }, requests.length);
+  };
+  const server = createServer((request, response) => void take(request, response));
+  await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  return { url: `http://127.0.0.1:${portOf(server)}`, port: portOf(server), requests, close };
+}
+
+export const buildDeps = (overrides: Partial<NodeDeps> = {}): NodeDeps => ({
+  egress: createEgress({ allow: parseEgressAllow('127.0.0.1') }),
+  llm: scriptedProvider,
+  mail: null,
+  log: { info: () => undefined },
+  ...overrides,
+});
+
+type Config<K extends ActivityKind> = NodeConfigs[K];
+
+export function buildContext<K extends ActivityKind>(
+  kind: K,
+  config: Config<K>,
+  overrides: Partial<NodeContext<K>> & { readonly secrets?: Readonly<Record<string, string>> } = {},
+): NodeContext<K> {
+  const { secrets = {}, ...rest } = overrides;
+  const node = { id: 'step-2', kind, label: 'Call', dialectKind: kind, policy: defaultPolicy, config };
+  return {
+    run: { workspaceId: 'ws_1', runId: 'run_1' },
+    node: node as NodeContext<K>['node'], // -- kind and config are correlated by K
+    visit: 1,
+    attempt: 1,
+    idempotencyKey: 'run_1/step-2/1',
+    input: { text: 'hello' },
+    signal: new AbortController().signal,
+    secret: (name) => {
+      const value = secrets[name];
+      if (value !== undefined) return Promise.resolve(value);
+      return Promise.reject(new NodeFailure('secret_missing', `No secret ${name}.`, { retryable: false }));
+    },
+    ...rest,
+  };
+}
+
+/** The `NodeFailure` a promise rejects with; anything else fails the test. */
+export async function failureOf(promise: Promise<unknown>): Promise<NodeFailure> {
+  const error: unknown = await promise.then(
+    (value) => new Error(`resolved with ${JSON.stringify(value)}`),
+    (reason: unknown) => reason,
+  );
+  if (error instanceof NodeFailure) return error;
+  throw error;
+}

@@ -1,0 +1,119 @@
+import { z } from 'zod';
+
+/** A linear chain as its author writes it: a main line of steps, and side lines that a `decide` step chooses between. */
+
+export const stepKinds = ['trigger', 'assistant', 'agent', 'decide', 'webhook', 'schedule', 'notify', 'human'] as const;
+export type StepKind = (typeof stepKinds)[number];
+
+const patience = {
+  timeout_seconds: z.number().int().min(1).max(600).optional(),
+  max_retries: z.number().int().min(0).max(20).optional(),
+};
+
+const turn = {
+  agent_slug: z.string().max(200).optional(),
+  message: z.string().max(20_000).optional().meta({ description: 'Liquid template over `input`' }),
+  instructions: z.string().max(20_000).optional(),
+  model: z.string().max(200).optional(),
+  ...patience,
+};
+
+/** Each kind's configuration; keys beyond these are refused, so that a typing error is not silently ignored. */
+const configs = {
+  trigger: z.strictObject({}),
+  assistant: z.strictObject(turn),
+  agent: z.strictObject(turn),
+  decide: z.strictObject({
+    branches: z.array(z.string()).optional().meta({ description: 'Names of the branches to choose from; all by default' }),
+  }),
+  webhook: z.strictObject({
+    url: z.string().max(2_000).optional().meta({ description: 'Outbound target; absent on an inbound webhook' }),
+    secret: z.string().max(500).optional().meta({ description: 'HMAC key; kept in the secret vault' }),
+    headers: z.record(z.string(), z.string()).optional(),
+    ...patience,
+  }),
+  schedule: z.strictObject({
+    cron: z.string().max(200).optional(),
+    delay_seconds: z
+      .number()
+      .min(0)
+      .max(400 * 86_400)
+      .optional(),
+    timezone: z.string().max(100).optional(),
+  }),
+  notify: z.strictObject({
+    channel: z.enum(['log', 'email', 'webhook']).optional(),
+    to: z.string().max(2_000).optional(),
+    subject: z.string().max(500).optional(),
+    text: z.string().max(20_000).optional(),
+    secret: z.string().max(500).optional(),
+    ...patience,
+  }),
+  human: z.strictObject({
+    prompt: z.string().max(5_000).optional(),
+    assignee: z.string().max(500).optional(),
+    timeout_seconds: z
+      .number()
+      .int()
+      .min(1)
+      .max(400 * 86_400)
+      .optional(),
+  }),
+} as const;
+
+const stepOf = <K extends StepKind, C extends z.ZodType>(kind: K, config: C) =>
+  z
+    .object({ kind: z.literal(kind), label: z.string().max(200).default(''), config })
+    .meta({ id: `Chain${kind.charAt(0).toUpperCase()}${kind.slice(1)}Step` });
+
+export const ChainStep = z.discriminatedUnion('kind', [
+  stepOf('trigger', configs.trigger.prefault({})),
+  stepOf('assistant', configs.assistant.prefault({})),
+  stepOf('agent', configs.agent.prefault({})),
+  stepOf('decide', configs.decide.prefault({})),
+  stepOf('webhook', configs.webhook.prefault({})),
+  stepOf('schedule', configs.schedule.prefault({})),
+  stepOf('notify', configs.notify.prefault({})),
+  stepOf('human', configs.human.prefault({})),
+]);
+export type ChainStep = z.output<typeof ChainStep>;
+export type StepOf<K extends StepKind> = Extract<ChainStep, { kind: K }>;
+
+const MAX_STEPS = 100;
+
+export const ChainBranch = z
+  .object({
+    name: z.string().max(200).meta({ description: 'Taken when it occurs in the text before, whatever its case' }),
+    steps: z.array(ChainStep).max(MAX_STEPS).default([]),
+  })
+  .meta({ id: 'ChainBranch' });
+export type ChainBranch = z.output<typeof ChainBranch>;
+
+export const ChainDocument = z
+  .object({
+    name: z.string().trim().min(1).max(200),
+    summary: z.string().max(5_000).default(''),
+    when_label: z.string().max(200).default(''),
+    primary_steps: z.array(ChainStep).max(MAX_STEPS).default([]),
+    branches: z.array(ChainBranch).max(50).default([]),
+  })
+  .meta({ id: 'ChainDocument' });
+export type ChainDocument = z.output<typeof ChainDocument>;
+
+/** Every step with its dotted path in the document. */
+export function stepsOf(document: ChainDocument): readonly { readonly path: string; readonly step: ChainStep }[] {
+  const primary = document.primary_steps.map((step, index) => ({ path: `primary_steps.${index}`, step }));
+  const side = document.branches.flatMap((branch, b) =>
+    branch.steps.map((step, s) => ({ path: `branches.${b}.steps.${s}`, step })),
+  );
+  return [...primary, ...side];
+}
+
+/** The same document with each step mapped. */
+export function mapSteps(document: ChainDocument, map: (step: ChainStep) => ChainStep): ChainDocument {
+  return {
+    ...document,
+    primary_steps: document.primary_steps.map(map),
+    branches: document.branches.map((branch) => ({ ...branch, steps: branch.steps.map(map) })),
+  };
+}
