@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { readSettings, sharedVariables, type Settings } from '../db/settings.js';
+import { flag, hint, list, readVariables, wholeNumber, type Environment } from '../db/variables.js';
+
+/** What the API reads besides the shared variables. */
+export const apiVariables = {
+  PORT: wholeNumber(0, 65_535).default(4000),
+  HOST: z.string().default('0.0.0.0'),
+  ADMIN_TOKEN: z.string().min(16, hint('at least 16 characters; `openssl rand -hex 32` makes one')).optional(),
+  KEELSON_PUBLIC_URL: z
+    .string()
+    .refine(isPublicUrl, hint('the http or https address callers use, such as https://keelson.example.com'))
+    .optional(),
+  CORS_ORIGINS: list(isOrigin, 'a comma list of origins such as https://app.example.com, or *'),
+  TRUST_PROXY: flag(),
+  KEELSON_SIGNUP: z.enum(['open', 'closed'], hint('open or closed')).default('closed'),
+  KEELSON_ADMIN_EMAIL: z.email(hint('an e-mail address such as admin@example.com')).optional(),
+  KEELSON_ADMIN_PASSWORD: z.string().min(8, hint('at least 8 characters')).optional(),
+};
+
+/** Every variable the API process reads. */
+export const apiEnvironment = { ...sharedVariables, ...apiVariables };
+
+export interface ApiConfig extends Settings {
+  /** 0: any free one. */
+  readonly port: number;
+  readonly host: string;
+  /** The platform administrator's bearer token; absent: those routes answer 401 to everyone. */
+  readonly adminToken: string | undefined;
+  /** Where callers reach the API; https makes cookies Secure. */
+  readonly publicUrl?: string;
+  readonly corsOrigins: readonly string[];
+  /** Believe X-Forwarded-* of the proxy in front. */
+  readonly trustProxy: boolean;
+  readonly signup: 'open' | 'closed';
+  /** The first administrator, made at start when no user has this e-mail. */
+  readonly adminEmail: string | undefined;
+  readonly adminPassword: string | undefined;
+}
+
+export function readApiConfig(env: Environment): ApiConfig {
+  const given = readVariables(apiVariables, env);
+  return {
+    ...readSettings(env),
+    port: given.PORT,
+    host: given.HOST,
+    adminToken: given.ADMIN_TOKEN,
+    corsOrigins: given.CORS_ORIGINS,
+    trustProxy: given.TRUST_PROXY ?? false,
+    ...(given.KEELSON_PUBLIC_URL === undefined ? {} : { publicUrl: given.KEELSON_PUBLIC_URL.replace(/\/+$/, '') }),
+    signup: given.KEELSON_SIGNUP,
+    adminEmail: given.KEELSON_ADMIN_EMAIL,
+    adminPassword: given.KEELSON_ADMIN_PASSWORD,
+  };
+}
+
+function isPublicUrl(text: string): boolean {
+  return /^https?:\/\//.test(text) && URL.canParse(text);
+}
+
+function isOrigin(text: string): boolean {
+  return text === '*' || (URL.canParse(text) && new URL(text).origin === text);
+}

@@ -1,0 +1,24 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface HealthServer {
+  readonly port: number;
+  readonly close: () => Promise<void>;
+}
+
+/** `/healthz` of a worker: 200 while it polls, 503 while it drains or after it failed. */
+export async function serveHealth(port: number, isHealthy: () => boolean): Promise<HealthServer> {
+  const server = createServer((_request, response) => {
+    const healthy = isHealthy();
+    response.writeHead(healthy ? 200 : 503, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ status: healthy ? 'ok' : 'stopping' }));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(port, resolve);
+  });
+  return {
+    // A server that listens on a port has an AddressInfo. -- net types it for pipes too
+    port: (server.address() as AddressInfo).port,
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
