@@ -63,7 +63,7 @@ export const workspaceRoutes: readonly Route[] = [
     tag,
     auth: 'user',
     idempotent: true,
-    audit: { entity: 'workspace' },
+    audit: false,
     body: z.object({
       ...workspaceSettings,
       name: Name,
@@ -74,7 +74,20 @@ export const workspaceRoutes: readonly Route[] = [
     reply: CreatedWorkspace,
     status: 201,
     errors: { 403: 'the parent may not be changed', 404: 'no such parent' },
-    handle: ({ actor, body, seed }, { workspaces }) => workspaces.create(actor, body, seed),
+    handle: async ({ actor, body, seed, requestId }, { workspaces, audit }) => {
+      const created = await workspaces.create(actor, body, seed);
+      // by itself, so that the new workspace's own log begins with it
+      await audit.record({
+        workspaceId: created.id,
+        actorType: actor.type,
+        actorId: actor.id,
+        action: 'workspaces.create',
+        entityType: 'workspace',
+        entityId: created.id,
+        requestId,
+      });
+      return created;
+    },
   }),
   route({
     id: 'workspaces.get',

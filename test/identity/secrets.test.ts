@@ -110,8 +110,8 @@ describe('audit', () => {
     const all = await list({});
     expect(all).toMatchObject({ total: 4, limit: 50, offset: 0 });
     expect(all.items.map((item: { action: string }) => item.action)).toContain('auth.signup');
-    const times = all.items.map((item: { created_at: string }) => item.created_at);
-    expect(times).toEqual([...times].sort().reverse());
+    const times = all.items.map((item: { created_at: string }) => Date.parse(item.created_at));
+    expect(times).toEqual(times.toSorted((a: number, b: number) => b - a));
     expect(await list({ action: 'chains.run', limit: 1 })).toMatchObject({
       total: 2,
       items: [{ action: 'chains.run' }],

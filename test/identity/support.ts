@@ -99,52 +99,52 @@ export function createWorld(db: Database, options: Partial<AuthDeps> = {}): Worl
     tokens: createTokenService({ db }),
     secrets: createSecretService({ db, vault }),
   } as unknown as Services;
-  const authenticate: World['authenticate'] = (kind, caller = {}) =>
-    auth.authenticate(credentialsOf(kind, caller, caller.path));
+  const authenticate: World['authenticate'] = (kind, caller = {}) => auth.authenticate(credentialsOf(kind, caller));
   return { services, errors, authenticate, call: (id, call) => callRow(services, id, call ?? {}) };
 }
 
-function credentialsOf(auth: Credentials['auth'], caller: Caller, path?: string, method = 'GET'): Credentials {
-  return {
-    auth,
-    authorization: caller.bearer === undefined ? undefined : `Bearer ${caller.bearer}`,
-    cookies: caller.cookies ?? {},
-    workspaceHeader: caller.workspace,
-    pathWorkspaceId: path,
-    origin: {
-      method,
-      host: caller.headers?.['host'],
-      origin: caller.headers?.['origin'],
-      fetchSite: caller.headers?.['sec-fetch-site'],
-    },
-  };
+interface Asked extends Caller {
+  readonly path?: string | undefined;
+  readonly method?: string;
 }
+
+const credentialsOf = (auth: Credentials['auth'], { headers = {}, ...caller }: Asked): Credentials => ({
+  auth,
+  authorization: caller.bearer === undefined ? undefined : `Bearer ${caller.bearer}`,
+  cookies: caller.cookies ?? {},
+  workspaceHeader: caller.workspace,
+  pathWorkspaceId: caller.path,
+  origin: {
+    method: caller.method ?? 'GET',
+    host: headers['host'],
+    origin: headers['origin'],
+    fetchSite: headers['sec-fetch-site'],
+  },
+});
 
 async function callRow(services: Services, id: string, call: Call): Promise<Answer> {
   const row = rows.find((candidate) => candidate.id === id);
   if (row === undefined) throw new Error(`no row ${id}`);
   const path = row.auth === 'workspace' ? call.params?.['id'] : undefined;
-  const actor = await services.auth.authenticate(credentialsOf(row.auth, call, path, row.method));
+  const actor = await services.auth.authenticate(credentialsOf(row.auth, { ...call, path, method: row.method }));
   if (row.can !== undefined && !actor.capabilities.has(row.can)) throw new Error(`403 lacks ${row.can}`);
-  const result = await row.handle(
-    {
-      actor,
-      params: call.params ?? {},
-      query: row.query?.parse(call.query ?? {}),
-      body: row.body?.parse(call.body),
-      rawBody: Buffer.alloc(0),
-      headers: {
-        ...call.headers,
-        ...(call.bearer === undefined ? {} : { authorization: `Bearer ${call.bearer}` }),
-      },
-      cookies: call.cookies ?? {},
-      ip: '192.0.2.1',
-      requestId: 'req_test',
-      seed: call.seed ?? newSeed(),
-    },
-    services,
-  );
-  return answerOf(row, result);
+  return answerOf(row, await row.handle(requestOf(row, actor, call), services));
+}
+
+function requestOf(row: Route, actor: Actor, call: Call): Parameters<Route['handle']>[0] {
+  const { params = {}, query = {}, body, headers = {}, cookies = {}, bearer, seed = newSeed() } = call;
+  return {
+    actor,
+    params,
+    query: row.query?.parse(query),
+    body: row.body?.parse(body),
+    rawBody: Buffer.alloc(0),
+    headers: bearer === undefined ? headers : { ...headers, authorization: `Bearer ${bearer}` },
+    cookies,
+    ip: '192.0.2.1',
+    requestId: 'req_test',
+    seed,
+  };
 }
 
 function answerOf(row: Route, result: unknown): Answer {

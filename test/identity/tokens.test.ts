@@ -96,6 +96,9 @@ describe('workspace tokens', () => {
     expect(status).toBe(201);
     expect(body).toEqual({ auth_token: expect.any(String), workspace_id: ada.workspace });
     await expect(list(ada.workspace, body.auth_token)).resolves.toBeDefined();
+    const log = await world.services.audit.list(ada.workspace, { action: 'adminTokens.create', limit: 1, offset: 0 });
+    expect(log.items).toMatchObject([{ actor_type: 'admin', actor: 'admin' }]);
+    expect(JSON.stringify(log)).not.toContain(body.auth_token);
     await expect(call('ws_nowhere', ADMIN_TOKEN)).rejects.toMatchObject({ status: 404 });
     await expect(call(ada.workspace, body.auth_token)).rejects.toMatchObject({ status: 401 });
   });
