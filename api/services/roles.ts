@@ -24,6 +24,8 @@ const leastRole: Record<Capability, Role> = {
   'workspace.write': 'admin',
 };
 
+export const lowestRole = (capability: Capability): Role => leastRole[capability];
+
 const atLeast = (role: Role, least: Role): boolean => roles.indexOf(role) <= roles.indexOf(least);
 
 const capabilitiesOf = (role: Role): ReadonlySet<Capability> =>

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
+import { recordFailedLogin, recordGoodLogin } from '../../db/identity.js';
 import { verifyPassword } from '../../api/services/passwords.js';
 import {
   buildAccount,
@@ -183,6 +184,12 @@ describe('login', () => {
     const codes = guesses.map((guess) => (guess.status === 'rejected' ? guess.reason.status : 200));
     expect(codes.filter((code) => code === 401)).toHaveLength(4);
     expect(codes.filter((code) => code === 429)).toHaveLength(8);
+  });
+
+  test('the right password, checked while the account was being locked, wins nothing', async () => {
+    const { id } = await signUp(world);
+    for (let i = 0; i < 5; i += 1) await recordFailedLogin(database.db, id);
+    expect(await recordGoodLogin(database.db, id)).toBe(false);
   });
 
   test('logins at the same moment do not count as failures', async () => {
