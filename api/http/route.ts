@@ -6,7 +6,7 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 /**
  * Who may call:
- * `none` anybody; `user` a signed-in user, no workspace needed;
+ * `none` anybody; `user` a signed-in user, a workspace token or ADMIN_TOKEN, no workspace needed;
  * `member` somebody acting in one workspace: a user with X-Workspace-Id or the session's workspace, or a workspace token;
  * `workspace` the same, and the workspace is the one named `:id` in the path (ADMIN_TOKEN passes too);
  * `admin` ADMIN_TOKEN or a platform administrator.
