@@ -135,7 +135,8 @@ export const approvalRoutes: readonly Route[] = [
         note: body.note ?? null,
       });
       const denied = body.decision.toLowerCase().startsWith('reject') ? 'rejected' : 'denied';
-      return { status: decision === 'approve' ? 'approved' : denied, approval_id: params.approvalId };
+      const status = decision === 'approve' ? 'approved' : denied;
+      return { status, approval_id: params.approvalId } as const;
     },
   }),
   route({
