@@ -129,7 +129,11 @@ export interface RouteSpec<P extends string, Q extends z.ZodType, B extends z.Zo
   readonly accepts?: readonly ('text/plain' | 'application/x-www-form-urlencoded')[];
   /** Largest body in bytes; default 1 MiB. */
   readonly bodyLimit?: number;
+  /** What a body, query or parameter that breaks its schema answers; default 422. */
+  readonly invalidStatus?: 400 | 422;
   readonly reply: R;
+  /** Content type of a reply that is sent as it stands (`reply` is then a string); default JSON. */
+  readonly produces?: string;
   /** Default 200; 204 sends no body. */
   readonly status?: number;
   /** Statuses beyond 401, 403, 422, 429 and 500 that the route answers, with when. */
