@@ -1,9 +1,11 @@
 import { Migrator, type Migration } from 'kysely';
 import type { Database } from './client.js';
 import * as foundation from './migrations/001-foundation.js';
+import * as rateLimits from './migrations/002-rate-limits.js';
 
 const migrations: Record<string, Migration> = {
   '001-foundation': foundation,
+  '002-rate-limits': rateLimits,
 };
 
 /** Brings the schema up to date; safe to call from any number of processes at once. Answers the names applied. */

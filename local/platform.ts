@@ -56,7 +56,7 @@ export async function startPlatform(input: PlatformInput): Promise<Platform> {
   const log = createLogger({ level: configs.api.logLevel, name: 'local', destination: logFile(file) });
   const port = await startProcess({ ...input, configs, log });
   const apiUrl = `http://localhost:${port}`;
-  await createSample({ apiUrl, config: configs.api });
+  await createSample({ apiUrl, config: configs.api, root });
   return describe({ settings, servers, apiUrl, root, file });
 }
 

@@ -23,6 +23,10 @@ export interface ErrorDetail {
   /** Dotted path such as `primary_steps.2.config.url`. */
   readonly field: string;
   readonly message: string;
+  /** The same place as `detail[].loc` shows it, when it is not simply the body's field. */
+  readonly loc?: readonly (string | number)[];
+  /** `detail[].type`; default `value_error`. */
+  readonly type?: string;
 }
 
 export class ApiError extends Error {
@@ -55,13 +59,15 @@ export const unauthenticated = (message: string): ApiError =>
   new ApiError(401, message, { headers: { 'www-authenticate': 'Bearer' } });
 export const forbidden = (message: string): ApiError => new ApiError(403, message);
 export const notFound = (what: string, id: string): ApiError => new ApiError(404, `No ${what} "${id}" here.`);
+export const notAllowed = (method: string, allowed: readonly string[]): ApiError =>
+  new ApiError(405, `${method} is not possible here; use ${allowed.join(', ')}.`, {
+    headers: { allow: allowed.join(', ') },
+  });
+export const unsupported = (message: string): ApiError => new ApiError(415, message);
 export const conflict = (message: string, extra: Readonly<Record<string, unknown>> = {}): ApiError =>
   new ApiError(409, message, { extra });
 export const tooLarge = (message: string): ApiError => new ApiError(413, message);
-export const invalid = (
-  details: readonly ErrorDetail[],
-  extra: Readonly<Record<string, unknown>> = {},
-): ApiError =>
+export const invalid = (details: readonly ErrorDetail[], extra: Readonly<Record<string, unknown>> = {}): ApiError =>
   new ApiError(422, details.map(({ field, message }) => `${field}: ${message}`).join('; ') || 'Invalid request', {
     details,
     extra,

@@ -6,7 +6,7 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 /**
  * Who may call:
- * `none` anybody; `user` a signed-in user, no workspace needed;
+ * `none` anybody; `user` a signed-in user, a workspace token or ADMIN_TOKEN, no workspace needed;
  * `member` somebody acting in one workspace: a user with X-Workspace-Id or the session's workspace, or a workspace token;
  * `workspace` the same, and the workspace is the one named `:id` in the path (ADMIN_TOKEN passes too);
  * `admin` ADMIN_TOKEN or a platform administrator.
@@ -129,7 +129,11 @@ export interface RouteSpec<P extends string, Q extends z.ZodType, B extends z.Zo
   readonly accepts?: readonly ('text/plain' | 'application/x-www-form-urlencoded')[];
   /** Largest body in bytes; default 1 MiB. */
   readonly bodyLimit?: number;
+  /** What a body, query or parameter that breaks its schema answers; default 422. */
+  readonly invalidStatus?: 400 | 422;
   readonly reply: R;
+  /** Content type of a reply that is sent as it stands (`reply` is then a string); default JSON. */
+  readonly produces?: string;
   /** Default 200; 204 sends no body. */
   readonly status?: number;
   /** Statuses beyond 401, 403, 422, 429 and 500 that the route answers, with when. */

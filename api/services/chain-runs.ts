@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { scoped } from '../../db/scoped.js';
 import { presentValue } from '../../db/values.js';
 import type { Database } from '../../db/client.js';
+import type { SecretStore } from '../../db/secrets.js';
 import type { NodeError } from '../../workflows/contract/failures.js';
 import type { RunStatus } from '../../workflows/contract/run.js';
 import type { ChainDocument } from '../../workflows/definition/chain.js';
@@ -12,7 +13,7 @@ import type { Plan } from '../../workflows/definition/plan.js';
 import type { Json } from '../../workflows/definition/values.js';
 import { conflict, notFound, unauthenticated } from '../http/errors.js';
 import type { Actor } from '../http/route.js';
-import { openSecret, type SecretVault } from './chain-secrets.js';
+import { openSecret } from './chain-secrets.js';
 import type { RunService } from './runs.js';
 
 export type ChainRunStatus = 'queued' | 'running' | 'awaiting_human' | 'completed' | 'failed' | 'cancelled';
@@ -93,7 +94,7 @@ export interface ChainRunDeps {
   readonly db: Database;
   readonly runs: RunService;
   readonly rules: ChainRules;
-  readonly secrets: SecretVault;
+  readonly secrets: SecretStore;
 }
 
 export function createChainRunService(deps: ChainRunDeps): ChainRunService {

@@ -1,12 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { insertSecret, readSecrets, type SecretStore } from '../../db/secrets.js';
 import { mapSteps, type ChainDocument, type ChainStep } from '../../workflows/definition/chain.js';
-
-export interface SecretVault {
-  /** Creates the secret or gives it a new value. */
-  readonly put: (workspaceId: string, name: string, value: string) => Promise<unknown>;
-  /** The value, or null for a name the workspace does not hold. */
-  readonly read: (workspaceId: string, name: string) => Promise<string | null>;
-}
 
 const REFERENCE = /^\{\{\s*secret:([A-Za-z_][A-Za-z0-9_]*)\s*\}\}$/;
 
@@ -15,7 +9,7 @@ const REFERENCE = /^\{\{\s*secret:([A-Za-z_][A-Za-z0-9_]*)\s*\}\}$/;
  * be shown, copied and versioned without giving them away.
  */
 export async function vaultSecrets(
-  vault: SecretVault,
+  store: SecretStore,
   workspaceId: string,
   { slug, document }: { readonly slug: string; readonly document: ChainDocument },
 ): Promise<ChainDocument> {
@@ -27,7 +21,7 @@ export async function vaultSecrets(
     found.push({ name, value: step.config.secret });
     return { ...step, config: { ...step.config, secret: `{{secret:${name}}}` } };
   });
-  for (const { name, value } of found) await vault.put(workspaceId, name, value);
+  for (const { name, value } of found) await insertSecret(store, { workspaceId, name, value });
   return cleaned;
 }
 
@@ -40,7 +34,8 @@ const hasLiteralSecret = (step: ChainStep): step is WithSecret =>
   !REFERENCE.test(step.config.secret);
 
 /** The value of `{{secret:NAME}}`, or of a literal; null when the vault does not hold it. */
-export async function openSecret(vault: SecretVault, workspaceId: string, text: string): Promise<string | null> {
+export async function openSecret(store: SecretStore, workspaceId: string, text: string): Promise<string | null> {
   const name = REFERENCE.exec(text)?.[1];
-  return name === undefined ? text : vault.read(workspaceId, name);
+  if (name === undefined) return text;
+  return (await readSecrets(store, workspaceId, [name])).get(name) ?? null;
 }

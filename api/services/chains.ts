@@ -3,6 +3,7 @@ import { ensureVersion } from '../../db/definitions.js';
 import { newId } from '../../db/ids.js';
 import { scoped } from '../../db/scoped.js';
 import type { Database } from '../../db/client.js';
+import type { SecretStore } from '../../db/secrets.js';
 import type { ChainDocument } from '../../workflows/definition/chain.js';
 import { chainCron, compileChain } from '../../workflows/definition/chain-plan.js';
 import { chainProblems, type ChainRules, type Problem } from '../../workflows/definition/chain-problems.js';
@@ -10,7 +11,7 @@ import type { Json } from '../../workflows/definition/values.js';
 import { conflict, invalid, notFound } from '../http/errors.js';
 import type { Actor } from '../http/route.js';
 import { slugFrom } from './slugs.js';
-import { vaultSecrets, type SecretVault } from './chain-secrets.js';
+import { vaultSecrets } from './chain-secrets.js';
 
 export type ChainStatus = 'draft' | 'live' | 'paused';
 
@@ -53,7 +54,7 @@ export interface ChainService {
 export interface ChainDeps {
   readonly db: Database;
   readonly rules: ChainRules;
-  readonly secrets: SecretVault;
+  readonly secrets: SecretStore;
   readonly schedules: ChainScheduler;
 }
 

@@ -7,6 +7,8 @@ export const records = {
 /** Of a segment; how often the node itself is tried is its policy's business, counted in its step row. */
 export const segment = {
   heartbeatTimeout: '10 seconds',
+  /** A cancelled run ends when its calls have: what they did is then on record. */
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '10 seconds' },
 } as const;
 

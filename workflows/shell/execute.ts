@@ -1,4 +1,4 @@
-import { ActivityFailure, ApplicationFailure, condition, isCancellation, proxyActivities } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, CancellationScope, condition, isCancellation, proxyActivities } from '@temporalio/workflow';
 import type { ActivityKind, RunActivities, SegmentFailure, SegmentStep } from '../contract/activities.js';
 import { Failure, type NodeError } from '../contract/failures.js';
 import type { WaitSettlement } from '../contract/run.js';
@@ -12,6 +12,9 @@ import type { Visit } from '../engine/state.js';
 import type { RunSession } from './session.js';
 
 const activities = proxyActivities<RunActivities>(records);
+
+/** Writing down what happened is no part of the work that a cancelled run stops. */
+const whole = <T>(write: () => Promise<T>): Promise<T> => CancellationScope.nonCancellable(write);
 
 /** An activity's argument holds at most so many bytes of step values; the rest is written ahead of it. */
 const FLUSH_LIMIT_BYTES = 512 * 1024;
@@ -92,7 +95,10 @@ async function runLine(session: RunSession, visit: Visit): Promise<void> {
     if (finishes) session.recorded = 'completed';
     await leaveLine(session, { head: visit, line, outputs });
   } catch (error) {
-    if (isCancellation(error)) throw error;
+    if (isCancellation(error)) {
+      session.restore(input.flush);
+      throw error;
+    }
     const failure = failureOf(error);
     await leaveLine(session, { head: visit, line, outputs: failure.outputs, error: failure.error });
   }
@@ -148,7 +154,7 @@ async function awaitDecision(session: RunSession, visit: Visit, node: NodeOf<'ap
     session.record(visit, { status: 'waiting', startedAt: wait.openedAt });
     await flushExcess(session);
     const flush = session.takeFlush(session.status());
-    await activities.openWait({ run: session.input.run, node, wait, input: visit.input, flush });
+    await whole(() => activities.openWait({ run: session.input.run, node, wait, input: visit.input, flush }));
   }
   const settlement = await settlementOf(session, wait.token, wait.deadline);
   if (settlement === null) return;
@@ -203,7 +209,7 @@ async function awaitTime(session: RunSession, visit: Visit, node: PlanNode): Pro
 export async function flushAll(session: RunSession): Promise<void> {
   await flushExcess(session);
   const flush = session.takeFlush(session.status());
-  await activities.recordTransitions({ run: session.input.run, flush });
+  await whole(() => activities.recordTransitions({ run: session.input.run, flush }));
 }
 
 async function flushExcess(session: RunSession): Promise<void> {
@@ -211,7 +217,7 @@ async function flushExcess(session: RunSession): Promise<void> {
     session.pendingValues().reduce((sum, value) => sum + (value === null ? 0 : JSON.stringify(value).length), 0);
   while (bytes() > FLUSH_LIMIT_BYTES) {
     const flush = session.takeFlush(session.recorded, 2);
-    await activities.recordTransitions({ run: session.input.run, flush });
+    await whole(() => activities.recordTransitions({ run: session.input.run, flush }));
   }
 }
 

@@ -162,6 +162,12 @@ export class RunSession {
     };
   }
 
+  /** Puts back what a cancelled activity may not have written; writing it twice changes nothing. */
+  restore({ steps, settlements }: Flush): void {
+    this.pending.unshift(...steps);
+    this.settlements.unshift(...settlements);
+  }
+
   /** Steps that wait to be written, as values: what bounds the size of the next write. */
   pendingValues(): readonly (Value | null)[] {
     return this.pending.flatMap((step) => [step.input, step.output]);

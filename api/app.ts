@@ -1,0 +1,50 @@
+import Koa from 'koa';
+import type { Database } from '../db/client.js';
+import { createIdempotencyStore } from '../db/idempotency.js';
+import { accessLog } from './http/access-log.js';
+import type { HttpConfig } from './http/config.js';
+import { docsAssets } from './http/docs.js';
+import { errorHandler } from './http/error-handler.js';
+import { createIdempotency } from './http/idempotent.js';
+import { describeError, type Log } from './http/log.js';
+import { mount } from './http/mount.js';
+import { createRateLimiter } from './http/rate-limit.js';
+import type { Capability, Route } from './http/route.js';
+import { crossOrigin, securityHeaders } from './http/security.js';
+import type { KitServices } from './http/serve.js';
+
+export interface AppOptions {
+  /** Every row that is to answer; see `allRoutes`. */
+  readonly routes: readonly Route[];
+  readonly services: KitServices;
+  readonly db: Database;
+  readonly log: Log;
+  readonly config: HttpConfig;
+  /** The least role that has a capability, to say in a 403. */
+  readonly lowestRole?: (capability: Capability) => string | undefined;
+  /** Seconds a crashed request keeps its Idempotency-Key, and how long a twin waits for the first one's answer. */
+  readonly idempotency?: { readonly leaseSeconds?: number; readonly twinWaitMs?: number };
+}
+
+/** Koa with every row behind it; of X-Forwarded-For only the entry our own proxy added counts. */
+export function createApp(options: AppOptions): Koa {
+  const { routes, services, db, log, config } = options;
+  const { leaseSeconds = 15, twinWaitMs = 10_000 } = options.idempotency ?? {};
+  const app = new Koa({ proxy: config.trustProxy, maxIpsCount: 1 });
+  app.silent = true;
+  app.on('error', (error: unknown) => log.warn({ err: describeError(error) }, 'a reply was not sent whole'));
+  const once = createIdempotency({
+    store: createIdempotencyStore(db, { leaseSeconds }),
+    log,
+    twinWaitMs,
+    renewMs: (leaseSeconds * 1000) / 3,
+  });
+  const limiter = createRateLimiter(db, config.rateLimits);
+  app.use(accessLog(log));
+  app.use(securityHeaders(config));
+  app.use(crossOrigin(config));
+  app.use(errorHandler(log));
+  app.use(docsAssets());
+  app.use(mount(routes, { services, log, config, limiter, once, lowestRole: options.lowestRole }));
+  return app;
+}

@@ -1,0 +1,63 @@
+import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { createHttpTerminator } from 'http-terminator';
+import type Koa from 'koa';
+import { envelope } from './envelope.js';
+import { ApiError } from './errors.js';
+
+export interface Listening {
+  readonly port: number;
+  readonly server: Server;
+  /** Stops accepting, lets requests under way finish, then closes what is left. */
+  readonly close: () => Promise<void>;
+}
+
+export interface ListenOptions {
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly host?: string;
+  readonly drainMs?: number;
+}
+
+export async function listen(app: Koa, { port, host, drainMs = 15_000 }: ListenOptions): Promise<Listening> {
+  const callback = app.callback();
+  const server = createServer((req: IncomingMessage, res: ServerResponse) => void callback(req, res));
+  server.headersTimeout = 15_000;
+  server.requestTimeout = 120_000;
+  // longer than a usual load balancer keeps its side, so that it never writes into a socket we just closed
+  server.keepAliveTimeout = 65_000;
+  server.on('clientError', answerBrokenRequest);
+  const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: drainMs });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ port, ...(host === undefined ? {} : { host }) }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  // -- reason: a listening TCP server always has an AddressInfo
+  const { port: bound } = server.address() as AddressInfo;
+  return { port: bound, server, close: () => terminator.terminate() };
+}
+
+/** What is no HTTP never reaches Koa; it gets the same envelope. */
+function answerBrokenRequest(error: Error & { readonly code?: string }, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const refused = brokenRequest(error.code);
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : refused.status;
+  const body = JSON.stringify(envelope(refused));
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+function brokenRequest(code: string | undefined): ApiError {
+  if (code === 'HPE_HEADER_OVERFLOW') return new ApiError(400, 'The request headers are too large.');
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new ApiError(400, 'The request took too long to arrive.');
+  return new ApiError(400, 'This is not a valid HTTP request.');
+}

@@ -1,0 +1,186 @@
+import type { z } from 'zod';
+import { paramNames } from './mount.js';
+import { createSchemaWriter, type JsonObject, type OpenApiVersion, type SchemaWriter } from './openapi-schema.js';
+import type { Route } from './route.js';
+
+/** The document that describes every row; made once, at start. */
+export function openApiDocument(
+  routes: readonly Route[],
+  info: { openapi: OpenApiVersion; version: string },
+): JsonObject {
+  const schemas = createSchemaWriter(info.openapi);
+  const paths: Record<string, JsonObject> = {};
+  for (const row of routes) {
+    for (const [index, path] of [row.path, ...(row.aliases ?? [])].entries()) {
+      const operationId = index === 0 ? row.id : `${row.id}.alias${index}`;
+      const url = path.replaceAll(/:(\w+)/g, '{$1}');
+      paths[url] = { ...paths[url], [row.method.toLowerCase()]: operation({ row, path, operationId }, schemas) };
+    }
+  }
+  return {
+    openapi: info.openapi,
+    info: {
+      title: 'Keelson',
+      version: info.version,
+      description: 'Durable workflows for conversations, calls and agents.',
+      license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
+    },
+    servers: [{ url: '/' }],
+    tags: [...new Set(routes.map(({ tag }) => tag))].toSorted().map((name) => ({ name })),
+    paths,
+    components: { schemas: { ...schemas.components, Error: errorSchema }, securitySchemes, responses },
+  };
+}
+
+interface Door {
+  readonly row: Route;
+  readonly path: string;
+  readonly operationId: string;
+}
+
+function operation({ row, path, operationId }: Door, schemas: SchemaWriter): JsonObject {
+  const parameters = [...pathParameters(path), ...headerParameters(row), ...queryParameters(row, schemas)];
+  return {
+    operationId,
+    summary: row.summary,
+    tags: [row.tag],
+    ...(row.can === undefined ? {} : { description: `Needs the capability \`${row.can}\`.` }),
+    security: row.auth === 'none' ? [] : [{ bearer: [] }],
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(row.body === undefined ? {} : { requestBody: requestBody({ ...row, body: row.body }, schemas) }),
+    responses: { [row.status ?? 200]: success(row, schemas), ...failures(row) },
+  };
+}
+
+const pathParameters = (path: string): readonly JsonObject[] =>
+  paramNames(path).map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } }));
+
+function headerParameters(row: Route): readonly JsonObject[] {
+  const header = (name: string, description: string, schema: JsonObject = { type: 'string' }): JsonObject => ({
+    name,
+    in: 'header',
+    required: false,
+    description,
+    schema,
+  });
+  return [
+    ...(row.auth === 'member'
+      ? [header('X-Workspace-Id', 'The workspace to act in; default the one of the session.')]
+      : []),
+    ...(row.idempotent
+      ? [
+          header('Idempotency-Key', 'The same key and body answer the same again, without running twice.', {
+            type: 'string',
+            minLength: 1,
+            maxLength: 255,
+          }),
+        ]
+      : []),
+  ];
+}
+
+function queryParameters(row: Route, schemas: SchemaWriter): readonly JsonObject[] {
+  if (row.query === undefined) return [];
+  const { properties, required } = schemas.write(row.query, 'input', `${row.id}.query`);
+  const needed = (required ?? []) as readonly string[];
+  return Object.entries((properties ?? {}) as Record<string, JsonObject>).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: needed.includes(name),
+    schema,
+  }));
+}
+
+function requestBody(row: Route & { readonly body: z.ZodType }, schemas: SchemaWriter): JsonObject {
+  const schema = schemas.write(row.body, 'input', `${row.id}.body`);
+  const text = { schema: { type: 'string' } };
+  return {
+    required: !row.body.safeParse(undefined).success && !row.body.safeParse({}).success,
+    content: {
+      'application/json': { schema },
+      ...Object.fromEntries((row.accepts ?? []).map((type) => [type, type === 'text/plain' ? text : { schema }])),
+    },
+  };
+}
+
+function success(row: Route, schemas: SchemaWriter): JsonObject {
+  const status = row.status ?? 200;
+  const description = status === 204 ? 'Done; no body.' : row.summary;
+  if (status === 204) return { description };
+  const schema =
+    row.produces === undefined ? schemas.write(row.reply, 'output', `${row.id}.reply`) : { type: 'string' };
+  return { description, content: { [row.produces?.split(';')[0] ?? 'application/json']: { schema } } };
+}
+
+/** What every row may answer for its auth, body and limits, and what it says itself. */
+function failures(row: Route): JsonObject {
+  const hasInput = row.body !== undefined || row.query !== undefined;
+  const shared = [
+    ...(row.body === undefined ? [] : [400, 413, 415]),
+    ...(row.auth === 'none' ? [] : [401, 403]),
+    ...(row.idempotent ? [409] : []),
+    ...(hasInput || row.idempotent || paramNames(row.path).length > 0 ? [422] : []),
+    429,
+    500,
+    503,
+  ];
+  const known = Object.fromEntries(shared.map((status) => [status, { $ref: `#/components/responses/Error${status}` }]));
+  const own = Object.entries(row.errors ?? {})
+    .filter(([status]) => Number(status) !== (row.status ?? 200))
+    .map(([status, description]) => [status, { description, content: errorContent }]);
+  return { ...known, ...Object.fromEntries(own) };
+}
+
+const errorContent = { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } };
+
+const sharedErrors: Readonly<Record<number, string>> = {
+  400: 'The body is not valid JSON or UTF-8, or a field is wrong.',
+  401: 'No credential, or one that is not valid or has expired.',
+  403: 'The caller lacks the capability or is no member of the workspace.',
+  409: 'The Idempotency-Key was used for another request, or its first request is still running.',
+  413: 'The body is larger than the route takes.',
+  415: 'The content type is not one the route takes.',
+  422: 'A field, query parameter or header breaks its rule; `details` names each.',
+  429: 'Too many requests; `Retry-After` says when to come back.',
+  500: 'Something failed on our side.',
+  503: 'A service behind the API does not answer; try again.',
+};
+
+const responses = Object.fromEntries(
+  Object.entries(sharedErrors).map(([status, description]) => [
+    `Error${status}`,
+    { description, content: errorContent },
+  ]),
+);
+
+const errorSchema = {
+  type: 'object',
+  required: ['error', 'detail'],
+  properties: {
+    error: {
+      type: 'object',
+      required: ['code', 'message', 'details'],
+      properties: {
+        code: { type: 'string', example: 'not_found' },
+        message: { type: 'string' },
+        details: {
+          type: 'array',
+          items: {
+            type: 'object',
+            required: ['field', 'message'],
+            properties: { field: { type: 'string' }, message: { type: 'string' } },
+          },
+        },
+      },
+    },
+    detail: { description: 'The message again or, for a 422, a list of `{loc, msg, type}`.' },
+  },
+};
+
+const securitySchemes = {
+  bearer: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'An access token of a sign-in, a workspace token, or the administrator token.',
+  },
+};

@@ -1,0 +1,178 @@
+import type { Context } from 'koa';
+import { newSeed } from '../../db/ids.js';
+import type { KeyedRequest } from '../../db/idempotency.js';
+import type { Services } from '../services/index.js';
+import { answerOf, attempt, sendAnswer, type Answer } from './answer.js';
+import { auditOf, type AuditEntry } from './audit.js';
+import { checkContentType, defaultBodyLimit, parseBody, planBody, type BodyPlan } from './body.js';
+import type { HttpConfig } from './config.js';
+import { isHttps } from './config.js';
+import { readCookies, writeCookies } from './cookies.js';
+import { ApiError, forbidden } from './errors.js';
+import { keyedRequest } from './idempotent.js';
+import type { Log } from './log.js';
+import { rateKey, type RateLimiter } from './rate-limit.js';
+import { readRawBody } from './raw-body.js';
+import type { Actor, Capability, Request, Route } from './route.js';
+import { problemOfText } from './safe-json.js';
+import { traceOf } from './trace.js';
+import { refusal, validate } from './validate.js';
+
+/** What the services give the kit; the rest of them is the handlers' business. */
+export interface KitServices extends Services {
+  readonly audit: Services['audit'] & { readonly record: (entry: AuditEntry) => Promise<void> };
+}
+
+export interface ServeDeps {
+  readonly services: KitServices;
+  readonly log: Log;
+  readonly config: HttpConfig;
+  readonly limiter: RateLimiter;
+  readonly once: (request: KeyedRequest, run: (seed: string) => Promise<Answer>) => Promise<Answer>;
+  /** The least role that has a capability, to say in a 403. */
+  readonly lowestRole?: ((capability: Capability) => string | undefined) | undefined;
+}
+
+type Params = Readonly<Record<string, string>>;
+type AnyRequest = Request<string, unknown, unknown>;
+
+interface Prepared {
+  readonly row: Route;
+  readonly deps: ServeDeps;
+  readonly body: BodyPlan | undefined;
+  readonly readsBody: boolean;
+  readonly audit: ReturnType<typeof auditOf>;
+  readonly secureCookies: boolean;
+}
+
+/** A row made ready: what does not change from request to request is worked out here. */
+export function prepare(row: Route, deps: ServeDeps): (ctx: Context, params: Params) => Promise<void> {
+  const prepared: Prepared = {
+    row,
+    deps,
+    body: planBody(row),
+    readsBody: row.method !== 'GET',
+    audit: auditOf(row),
+    secureCookies: isHttps(deps.config),
+  };
+  return (ctx, params) => serve(prepared, ctx, params);
+}
+
+async function serve(prepared: Prepared, ctx: Context, params: Params): Promise<void> {
+  const { row, deps } = prepared;
+  const trace = traceOf(ctx);
+  trace.row = row;
+  trace.params = params;
+  const cookies = readCookies(ctx.req.headers.cookie);
+  const actor = await admit(prepared, ctx, { params, cookies });
+  trace.actor = actor;
+  const request = await requestOf(prepared, ctx, { actor, params, cookies });
+  const key = keyedRequest(ctx, row, request);
+  const run = (seed: string): Promise<Answer> => perform(prepared, { ...request, seed });
+  const answer = key === undefined ? await run(request.seed) : await deps.once(key, run);
+  writeCookies(ctx, answer.cookies, prepared.secureCookies);
+  sendAnswer(ctx, answer);
+}
+
+async function perform({ row, deps, audit }: Prepared, request: AnyRequest): Promise<Answer> {
+  const answer = answerOf(row, await row.handle(request, deps.services), deps.log);
+  if (audit !== undefined && answer.status < 400) {
+    const { actor, params, requestId } = request;
+    const entry = audit({ actor, params, requestId, answer });
+    await attempt(deps.log, `no audit entry was written for ${row.id}`, () => deps.services.audit.record(entry));
+  }
+  return answer;
+}
+
+interface Caller {
+  readonly params: Params;
+  readonly cookies: Readonly<Record<string, string>>;
+}
+
+/** Rate limit, who is it, may they. */
+async function admit({ row, deps }: Prepared, ctx: Context, caller: Caller): Promise<Actor> {
+  const { limiter, lowestRole } = deps;
+  const rate = row.rate ?? 'api';
+  if (rate !== 'api') await limiter.take(ctx, rate, rateKey(rate, ctx));
+  checkParams(caller.params);
+  const actor = row.auth === 'none' ? anonymous : await authenticate(row, ctx, { deps, caller });
+  if (rate === 'api') await limiter.take(ctx, rate, rateKey(rate, ctx, actor));
+  if (row.can !== undefined && !actor.capabilities.has(row.can)) {
+    const role = lowestRole?.(row.can);
+    throw forbidden(
+      `This needs the capability "${row.can}"${role === undefined ? '' : `, which starts at the role "${role}"`}.`,
+    );
+  }
+  return actor;
+}
+
+const anonymous: Actor = {
+  type: 'anonymous',
+  id: 'anonymous',
+  workspaceId: '',
+  sessionId: null,
+  capabilities: new Set(),
+};
+
+async function authenticate(row: Route, ctx: Context, more: { deps: ServeDeps; caller: Caller }): Promise<Actor> {
+  const { deps, caller } = more;
+  const { authorization, host, origin, 'x-workspace-id': workspace } = ctx.req.headers;
+  const fetchSite = ctx.get('sec-fetch-site') || undefined;
+  const credentials = {
+    auth: row.auth,
+    authorization,
+    cookies: caller.cookies,
+    workspaceHeader: typeof workspace === 'string' ? workspace : undefined,
+    pathWorkspaceId: row.auth === 'workspace' ? caller.params['id'] : undefined,
+    // whether a cookie may speak here is the auth service's to judge
+    origin: { method: ctx.method, host, origin, fetchSite },
+  };
+  try {
+    return await deps.services.auth.authenticate(credentials);
+  } catch (error) {
+    // guessing credentials takes the address's points, as there is no actor to take them from
+    if (error instanceof ApiError && error.status === 401) await deps.limiter.take(ctx, 'api', rateKey('api', ctx));
+    throw error;
+  }
+}
+
+async function requestOf(
+  { row, body, readsBody }: Prepared,
+  ctx: Context,
+  caller: Caller & { readonly actor: Actor },
+): Promise<AnyRequest> {
+  const status = row.invalidStatus ?? 422;
+  if (body !== undefined) checkContentType(ctx, body);
+  const rawBody = readsBody ? await readRawBody(ctx, row.bodyLimit ?? defaultBodyLimit) : Buffer.alloc(0);
+  checkQuery(ctx, status);
+  const query = row.query === undefined ? undefined : validate(row.query, { ...ctx.query }, { place: 'query', status });
+  return {
+    ...caller,
+    query,
+    body:
+      body === undefined || row.body === undefined
+        ? undefined
+        : validate(row.body, parseBody(ctx, body, rawBody), { place: 'body', status }),
+    rawBody,
+    headers: ctx.req.headers,
+    ip: ctx.ip,
+    requestId: traceOf(ctx).requestId,
+    seed: newSeed(),
+  };
+}
+
+function checkParams(params: Params): void {
+  for (const [name, value] of Object.entries(params)) {
+    const message = problemOfText(value);
+    if (message !== undefined) throw refusal(422, [{ field: `path.${name}`, loc: ['path', name], message }]);
+  }
+}
+
+function checkQuery(ctx: Context, status: 400 | 422): void {
+  for (const [name, value] of Object.entries(ctx.query)) {
+    const message = [name, ...[value].flat()]
+      .map((text) => problemOfText(text ?? ''))
+      .find((text) => text !== undefined);
+    if (message !== undefined) throw refusal(status, [{ field: `query.${name}`, loc: ['query', name], message }]);
+  }
+}

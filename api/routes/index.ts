@@ -1,0 +1,21 @@
+import type { Route } from '../http/route.js';
+import { approvalRoutes } from './approvals.js';
+import { auditRoutes } from './audit.js';
+import { authRoutes } from './auth.js';
+import { chainRoutes } from './chains.js';
+import { scheduleRoutes } from './schedules.js';
+import { secretRoutes } from './secrets.js';
+import { tokenRoutes } from './tokens.js';
+import { workspaceRoutes } from './workspaces.js';
+
+/** Every resource's rows. */
+export const routes: readonly Route[] = [
+  ...authRoutes,
+  ...workspaceRoutes,
+  ...tokenRoutes,
+  ...secretRoutes,
+  ...auditRoutes,
+  ...chainRoutes,
+  ...approvalRoutes,
+  ...scheduleRoutes,
+];

@@ -1,0 +1,103 @@
+import type { Database } from '../../db/client.js';
+import { findHome, findLogin, insertMembership, insertTenant, insertUser, PLATFORM_TENANT } from '../../db/identity.js';
+import { newId } from '../../db/ids.js';
+import { insertWorkspace } from '../../db/workspaces.js';
+import { conflict, invalid } from '../http/errors.js';
+import { hashPassword, passwordProblem } from './passwords.js';
+
+export interface NewAccount {
+  readonly email: string;
+  readonly password: string;
+  readonly name?: string | undefined;
+  readonly workspace_name?: string | undefined;
+}
+
+export interface Account {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly email: string;
+  readonly name: string;
+}
+
+export interface AdminAccount {
+  readonly userId: string;
+  readonly workspaceId: string;
+  /** False when it was there before. */
+  readonly created: boolean;
+}
+
+export const normaliseEmail = (email: string): string => email.normalize('NFKC').trim().toLowerCase();
+
+/** A person, their organisation, its first workspace and their ownership of it: all or nothing. */
+export function createAccount(db: Database, given: NewAccount): Promise<Account> {
+  const email = normaliseEmail(given.email);
+  const name = given.name?.trim() || (email.split('@')[0] ?? email);
+  const workspaceName = given.workspace_name?.trim() || `${name}'s workspace`;
+  return insertAccount(db, {
+    account: { id: newId('usr'), tenant_id: newId('ten'), email, name },
+    tenantName: workspaceName,
+    workspaceName,
+    password: given.password,
+    isPlatformAdmin: false,
+  });
+}
+
+async function insertAccount(
+  db: Database,
+  made: {
+    readonly account: Account;
+    readonly tenantName: string;
+    readonly workspaceName: string;
+    readonly password: string;
+    readonly isPlatformAdmin: boolean;
+  },
+): Promise<Account> {
+  const { account, isPlatformAdmin } = made;
+  const problem = passwordProblem(made.password, account.email);
+  if (problem !== null) throw invalid([{ field: 'password', message: problem }]);
+  const passwordHash = await hashPassword(made.password);
+  const { id, tenant_id: tenantId, email, name } = account;
+  await db.transaction().execute(async (trx) => {
+    await insertTenant(trx, { id: tenantId, name: made.tenantName });
+    if (!(await insertUser(trx, { id, tenantId, email, name, passwordHash, isPlatformAdmin }))) {
+      throw conflict('email: an account with this e-mail address exists; sign in instead.');
+    }
+    const workspace = { id: newId('ws'), tenantId, parentId: null, name: made.workspaceName };
+    const { id: workspaceId } = await insertWorkspace(trx, workspace);
+    await insertMembership(trx, { userId: id, workspaceId, role: 'owner' });
+  });
+  return account;
+}
+
+/** Safe to call from several processes at once. An ordinary account of that address is never promoted: anybody can sign up first. */
+export async function ensureAdmin(
+  db: Database,
+  admin: { readonly email: string; readonly password: string },
+): Promise<AdminAccount> {
+  const email = normaliseEmail(admin.email);
+  const created = (await findLogin(db, email)) === undefined && (await insertAdmin(db, email, admin.password));
+  const user = await findLogin(db, email);
+  if (user?.is_platform_admin !== true) {
+    throw new Error(`KEELSON_ADMIN_EMAIL: ${email} belongs to an ordinary account; choose another address.`);
+  }
+  const home = await findHome(db, user.id);
+  if (home === undefined) throw new Error(`KEELSON_ADMIN_EMAIL: ${email} is a member of no workspace.`);
+  return { userId: user.id, workspaceId: home.id, created };
+}
+
+/** False when another process was quicker. */
+async function insertAdmin(db: Database, email: string, password: string): Promise<boolean> {
+  try {
+    await insertAccount(db, {
+      account: { id: newId('usr'), tenant_id: PLATFORM_TENANT, email, name: 'Administrator' },
+      tenantName: 'Platform',
+      workspaceName: 'Default',
+      password,
+      isPlatformAdmin: true,
+    });
+    return true;
+  } catch (error) {
+    if ((await findLogin(db, email)) !== undefined) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,54 @@
+import type { Database } from '../../db/client.js';
+import { createVault } from '../../db/crypto.js';
+import { egressProblem, parseEgressAllow } from '../../db/egress.js';
+import type { Logger } from '../../db/log.js';
+import type { ApiConfig } from '../config.js';
+import type { TemporalGateway } from '../temporal/gateway.js';
+import { createApprovalService } from './approvals.js';
+import { createAuditService } from './audit.js';
+import { createAuthService } from './auth.js';
+import { createChainRunService } from './chain-runs.js';
+import { createChainService } from './chains.js';
+import type { Services } from './index.js';
+import { createRunService } from './runs.js';
+import { createScheduleService } from './schedules.js';
+import { createSecretService } from './secrets.js';
+import { createTokenService } from './tokens.js';
+import { createWorkspaceService } from './workspaces.js';
+
+export interface ServiceDeps {
+  readonly config: ApiConfig;
+  readonly db: Database;
+  readonly temporal: TemporalGateway;
+  readonly log: Logger;
+}
+
+/** The composition root: every service with what it needs. */
+export function createServices({ config, db, temporal, log }: ServiceDeps): Services {
+  const secrets = { db, vault: createVault(config.masterKey) };
+  const allow = parseEgressAllow(config.egressAllow.join(','));
+  const rules = { urlProblem: (url: string) => egressProblem(url, allow) };
+  const audit = createAuditService({ db });
+  const runs = createRunService({ db, temporal, log });
+  const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
+  return {
+    auth: createAuthService({
+      db,
+      audit,
+      masterKey: config.masterKey,
+      signup: config.signup,
+      trustedOrigins: config.corsOrigins.filter((origin) => origin !== '*'),
+      onError: (error) => log.warn({ reason: String(error) }, 'a last-used time was not written'),
+      ...(config.adminToken === undefined ? {} : { adminToken: config.adminToken }),
+    }),
+    workspaces: createWorkspaceService(secrets),
+    tokens: createTokenService({ db }),
+    secrets: createSecretService(secrets),
+    audit,
+    runs,
+    chains: createChainService({ db, rules, secrets, schedules }),
+    chainRuns: createChainRunService({ db, runs, rules, secrets }),
+    approvals: createApprovalService({ db, runs, audit }),
+    schedules,
+  };
+}
