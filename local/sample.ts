@@ -22,7 +22,8 @@ const sample = {
       kind: 'agent',
       label: 'Triage',
       config: {
-        instructions: 'Say in one sentence whether the customer asks for a refund or has a question. Use the word refund or question.',
+        instructions:
+          'Say in one sentence whether the customer asks for a refund or has a question. Use the word refund or question.',
       },
     },
     { kind: 'decide', label: 'Refund or question?' },
