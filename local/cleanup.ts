@@ -39,7 +39,10 @@ export function createCleanup(report: (message: string) => void): Cleanup {
     },
     run: async () => {
       ending = true;
-      for (let last = started.pop(); last !== undefined; last = started.pop()) await end(last.name, last.it);
+      for (let last = started.at(-1); last !== undefined; last = started.at(-1)) {
+        await end(last.name, last.it);
+        started.pop();
+      }
     },
     force: () => {
       ending = true;

@@ -48,11 +48,11 @@ const VARIABLE = /\$\{(\w+)(?::([-?])([^}]*))?\}/g;
 /** As compose fills in: a default, or a refusal when nothing was given. */
 function filledIn(name: string): Record<string, string> {
   const fill = (text: string): string =>
-    text.replace(VARIABLE, (_whole, variable: string, kind: string | undefined, rest: string | undefined) => {
+    [...text.matchAll(VARIABLE)].reduce((filled, [whole, variable = '', kind, rest = '']) => {
       const value = FILLED[variable] ?? (kind === '-' ? rest : undefined);
       if (value === undefined) throw new Error(`${name} needs ${variable}`);
-      return value;
-    });
+      return filled.replace(whole, value);
+    }, text);
   return Object.fromEntries(Object.entries(environmentOf(name)).map(([key, value]) => [key, fill(value)]));
 }
 

@@ -80,6 +80,16 @@ describe('cleanup', () => {
     expect(told).toEqual(['third ends', 'second did not stop cleanly: stuck', 'first ends']);
   });
 
+  test('forced, it also ends the one that is stopping', async () => {
+    const told: string[] = [];
+    const cleanup = createCleanup(() => undefined);
+    await cleanup.add('quick', { stop: () => undefined, kill: () => told.push('quick killed') });
+    await cleanup.add('slow', { stop: () => new Promise(() => undefined), kill: () => told.push('slow killed') });
+    void cleanup.run();
+    cleanup.force();
+    expect(told).toEqual(['quick killed', 'slow killed']);
+  });
+
   test('what comes up after the end began goes down at once', async () => {
     const told: string[] = [];
     const cleanup = createCleanup(() => undefined);
