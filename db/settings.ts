@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { flag, hint, list, readVariables, SettingsError, wholeNumber, type Environment } from './variables.js';
+import { parseEgressAllow, type EgressRule } from './egress.js';
+import { flag, hint, readVariables, SettingsError, wholeNumber, type Environment } from './variables.js';
 
 /** What a process of any kind needs to know: one zod field a variable, so that tests can hold files against the keys. */
 export const sharedVariables = {
@@ -24,10 +25,7 @@ export const sharedVariables = {
   KEELSON_MASTER_KEY: z
     .string(hint('32 random bytes as 64 hex characters or as base64; `openssl rand -hex 32` makes one'))
     .transform(toKey),
-  KEELSON_EGRESS_ALLOW: list(
-    isEgressRule,
-    'a comma list of hosts, IP addresses or CIDR ranges, each with an optional :port, such as crm.internal:8080,10.0.0.0/8',
-  ),
+  KEELSON_EGRESS_ALLOW: z.string().default('').transform(toEgressRules),
   KEELSON_LLM_BASE_URL: z
     .string()
     .refine(isHttpUrl, hint('an http or https address such as http://127.0.0.1:11434/v1'))
@@ -88,8 +86,8 @@ export interface Settings {
   readonly temporal: TemporalSettings;
   /** 32 bytes; every stored secret is encrypted under a key derived from it. */
   readonly masterKey: Buffer;
-  /** Addresses outgoing HTTP may reach besides public ones: host, IP or CIDR, each with an optional `:port`. */
-  readonly egressAllow: readonly string[];
+  /** What outgoing HTTP may reach besides public addresses. */
+  readonly egressAllow: readonly EgressRule[];
   /** Absent: the scripted provider answers. */
   readonly llm: LlmSettings | undefined;
   /** Absent: mail is logged, not sent. */
@@ -214,6 +212,12 @@ function isHttpUrl(text: string): boolean {
   return /^https?:\/\//.test(text) && URL.canParse(text);
 }
 
-function isEgressRule(rule: string): boolean {
-  return /^(\[[0-9a-f:.]+\]|[a-z0-9*._-]+|[0-9a-f:.]+)(\/\d{1,3})?(:\d{1,5})?$/i.test(rule);
+/** The parser's own sentence begins with the variable, as ours does. */
+function toEgressRules(text: string, context: z.RefinementCtx): readonly EgressRule[] {
+  try {
+    return parseEgressAllow(text);
+  } catch (error) {
+    context.addIssue(error instanceof Error ? error.message.replace(/^\w+: /, '') : 'must be a list of hosts');
+    return z.NEVER;
+  }
 }

@@ -32,10 +32,17 @@ export async function fetchOfficial(tool: Tool, progress: Progress): Promise<Buf
 
 async function get(address: string, timeoutMs: number): Promise<Response> {
   const answer = await fetch(address, { signal: AbortSignal.timeout(timeoutMs) }).catch((error: unknown) => {
-    throw new Error(error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error));
+    throw new Error(messageOf(causeOf(error)));
   });
   if (!answer.ok) throw new Error(`answered ${answer.status}`);
   return answer;
+}
+
+/** What fetch itself says is only that it failed. */
+function causeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'cause' in error && error.cause !== undefined
+    ? error.cause
+    : error;
 }
 
 async function download(address: string, progress: Progress): Promise<Buffer> {

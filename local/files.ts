@@ -1,12 +1,13 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { codeOf } from './errors.js';
 
 /** A small JSON file only its owner can read; undefined when there is none. */
 export function readPrivateJson(file: string): unknown {
   try {
     return JSON.parse(fs.readFileSync(file, 'utf8'));
   } catch (error) {
-    if (isMissing(error)) return undefined;
+    if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
   }
 }
@@ -40,8 +41,4 @@ export const PASSAGE = 0o711;
 export function realFolder(folder: string, mode = 0o700): string {
   fs.mkdirSync(folder, { recursive: true, mode });
   return fs.realpathSync(path.resolve(folder));
-}
-
-export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }

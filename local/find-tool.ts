@@ -54,10 +54,13 @@ function onPath(tool: Tool, searchPath: string): string | undefined {
   return undefined;
 }
 
+/** What no program is answers with when the system hands it to a shell. */
+const SHELL_REFUSALS = [126, 127];
+
 /** The first version in what it says of itself; empty when it says none, undefined when it does not run. */
 function versionOf(file: string): string | undefined {
   const said = spawnSync(file, ['--version'], { encoding: 'utf8', env: bareEnvironment(), timeout: 20_000 });
-  if (said.error !== undefined) return undefined;
+  if (said.error !== undefined || said.status === null || SHELL_REFUSALS.includes(said.status)) return undefined;
   return /\d+\.\d+\.\d+/.exec(said.stdout)?.[0] ?? '';
 }
 

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { StartError } from './errors.js';
+import { codeOf, StartError } from './errors.js';
 import { readPrivateJson } from './files.js';
 import { commandLine, isProcessOf } from './processes.js';
 
@@ -35,7 +35,7 @@ function claim(file: string): boolean {
     fs.linkSync(draft, file);
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    if (codeOf(error) === 'EEXIST') return false;
     throw error;
   } finally {
     fs.rmSync(draft, { force: true });

@@ -9,7 +9,7 @@ import { temporalConnection } from '../db/settings.js';
 import { createEngineWorker } from '../workers/worker.js';
 import type { Cleanup } from './cleanup.js';
 import { installRuntime, runWorker } from './engine.js';
-import { messageOf, StartError } from './errors.js';
+import { codeOf, messageOf, StartError } from './errors.js';
 import { PASSAGE, realFolder } from './files.js';
 import { lockFolder } from './lock.js';
 import { portTrouble } from './processes.js';
@@ -100,7 +100,7 @@ async function requirePort(port: number, host: string): Promise<void> {
 }
 
 function portError(error: unknown, port: number, host = ''): StartError | undefined {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  const code = codeOf(error);
   if (code === 'EADDRINUSE') {
     return new StartError(`Port ${port} is in use: stop the program that holds it, or choose another with PORT.`);
   }
