@@ -130,7 +130,8 @@ describe('bodies', () => {
     ['deep nesting', `{"name":${'['.repeat(50_000)}${']'.repeat(50_000)}}`, 422, 'validation_error'],
     ['a number out of range', '{"name":"a","size":1e999}', 422, 'validation_error'],
     ['no body', '', 422, 'validation_error'],
-  ])('%s is a clean refusal', async (_, body, status, code) => {
+  ])('%s is a clean refusal', async (...row) => {
+    const [, body, status, code] = row;
     expectEnvelope(await post('/things', body), status, code);
   });
   test('invalid UTF-8 is 400', async () => {
