@@ -3,8 +3,9 @@ import { randomUUID } from 'node:crypto';
 import type { Database } from '../../db/client.js';
 import { createIdempotencyStore, type KeyedRequest } from '../../db/idempotency.js';
 import { ApiError } from '../../api/http/errors.js';
+import { testDatabase } from '../support/database.js';
 import { send, type Answered } from '../support/http.js';
-import { freshDatabase, startKit, type KitServer } from '../support/kit.js';
+import { startKit, type KitServer } from '../support/kit.js';
 import { kitRows } from '../support/kit-rows.js';
 
 interface Gate {
@@ -20,7 +21,7 @@ let kit: KitServer;
 let impatient: KitServer;
 
 beforeAll(async () => {
-  ({ db, drop } = await freshDatabase());
+  ({ db, close: drop } = await testDatabase());
   kit = await startKit({ db, rows: kitRows(gate), idempotency: { twinWaitMs: 10_000 } });
   impatient = await startKit({ db, rows: kitRows(gate), idempotency: { twinWaitMs: 1 } });
 });

@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { Database } from '../../db/client.js';
 import { inOrder } from '../../api/http/mount.js';
+import { testDatabase } from '../support/database.js';
 import { send, type Answered } from '../support/http.js';
-import { freshDatabase, startKit as start, testConfig, type KitServer } from '../support/kit.js';
+import { startKit as start, testConfig, type KitServer } from '../support/kit.js';
 import { kitRows } from '../support/kit-rows.js';
 
 const running: KitServer[] = [];
@@ -11,7 +12,7 @@ let drop: () => Promise<void>;
 const open = { ran: 0, open: Promise.resolve() };
 
 beforeAll(async () => {
-  ({ db, drop } = await freshDatabase());
+  ({ db, close: drop } = await testDatabase());
 });
 afterEach(async () => {
   await Promise.all(running.splice(0).map(({ close }) => close()));

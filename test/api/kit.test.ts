@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import type { Database } from '../../db/client.js';
+import { testDatabase } from '../support/database.js';
 import { send, type Answered } from '../support/http.js';
-import { freshDatabase, startKit, type KitServer } from '../support/kit.js';
+import { startKit, type KitServer } from '../support/kit.js';
 import { kitRows } from '../support/kit-rows.js';
 
 let db: Database;
@@ -11,7 +12,7 @@ let drop: () => Promise<void>;
 let kit: KitServer;
 
 beforeAll(async () => {
-  ({ db, drop } = await freshDatabase());
+  ({ db, close: drop } = await testDatabase());
   kit = await startKit({ db, rows: kitRows({ ran: 0, open: Promise.resolve() }) });
 });
 afterAll(async () => {
@@ -130,7 +131,8 @@ describe('bodies', () => {
     ['deep nesting', `{"name":${'['.repeat(50_000)}${']'.repeat(50_000)}}`, 422, 'validation_error'],
     ['a number out of range', '{"name":"a","size":1e999}', 422, 'validation_error'],
     ['no body', '', 422, 'validation_error'],
-  ])('%s is a clean refusal', async (_, body, status, code) => {
+  ])('%s is a clean refusal', async (...row) => {
+    const [, body, status, code] = row;
     expectEnvelope(await post('/things', body), status, code);
   });
   test('invalid UTF-8 is 400', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { freshDatabase, startKit, type KitServer } from '../support/kit.js';
+import { testDatabase } from '../support/database.js';
+import { startKit, type KitServer } from '../support/kit.js';
 import { kitRows } from '../support/kit-rows.js';
 import { send } from '../support/http.js';
 import { openApiProblems } from '../support/swagger-parser.js';
@@ -10,8 +11,8 @@ let product: KitServer;
 let drop: () => Promise<void>;
 
 beforeAll(async () => {
-  const fresh = await freshDatabase();
-  drop = fresh.drop;
+  const fresh = await testDatabase();
+  drop = fresh.close;
   kit = await startKit({ db: fresh.db, rows: kitRows({ ran: 0, open: Promise.resolve() }) });
   product = await startKit({ db: fresh.db, rows: routes });
 });

@@ -1,6 +1,4 @@
 import type { Credentials } from '../../api/services/auth.js';
-import { randomUUID } from 'node:crypto';
-import pg from 'pg';
 import { pino } from 'pino';
 import { createApp, type AppOptions } from '../../api/app.js';
 import type { HttpConfig } from '../../api/http/config.js';
@@ -10,34 +8,7 @@ import type { AuditEntry } from '../../api/http/audit.js';
 import { capabilities, type Actor, type Capability, type Route } from '../../api/http/route.js';
 import type { Services } from '../../api/services/index.js';
 import { allRoutes } from '../../api/server.js';
-import { openDatabase, type Database } from '../../db/client.js';
-import { migrate } from '../../db/migrate.js';
-
-/** A migrated database of its own on the server of TEST_DATABASE_URL. */
-export async function freshDatabase(): Promise<{ readonly db: Database; readonly drop: () => Promise<void> }> {
-  const server = process.env['TEST_DATABASE_URL'];
-  if (server === undefined)
-    throw new Error('TEST_DATABASE_URL: set it to a Postgres server where databases may be created');
-  const name = `kit_${randomUUID().replaceAll('-', '')}`;
-  const run = async (statement: string): Promise<void> => {
-    const client = new pg.Client({ connectionString: server });
-    await client.connect();
-    await client.query(statement);
-    await client.end();
-  };
-  await run(`create database ${name}`);
-  const url = new URL(server);
-  url.pathname = `/${name}`;
-  const db = openDatabase({ url: url.href });
-  await migrate(db);
-  return {
-    db,
-    drop: async () => {
-      await db.destroy();
-      await run(`drop database ${name} with (force)`);
-    },
-  };
-}
+import type { Database } from '../../db/client.js';
 
 export interface KitServer extends Listening {
   readonly url: string;
