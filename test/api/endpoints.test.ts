@@ -30,10 +30,18 @@ const mounted = new Set(
 );
 
 /** Ours alone: no surface names them. */
-const own = new Set(['GET /', 'GET /openapi-3.1.json']);
+const own = new Set(['GET /', 'GET /openapi-3.1.json', 'PUT /v1/secrets/{}']);
 
 /** Areas that are whole; every row of theirs must stay mounted. */
-const finished: readonly string[] = ['agent-studio docs'];
+const finished: readonly string[] = [
+  'agent-studio docs',
+  'studio chains',
+  'integrations schedules',
+  'integrations approvals',
+  'integrations tokens',
+  'integrations admin',
+  'integrations workspaces',
+];
 
 test('rows of the surfaces that exist', () => {
   const surfaces = [...new Set(listed.map(({ surface }) => surface))];
