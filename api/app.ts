@@ -11,12 +11,12 @@ import { mount } from './http/mount.js';
 import { createRateLimiter } from './http/rate-limit.js';
 import type { Capability, Route } from './http/route.js';
 import { crossOrigin, securityHeaders } from './http/security.js';
-import type { KitServices } from './http/serve.js';
+import type { Services } from './services/index.js';
 
 export interface AppOptions {
   /** Every row that is to answer; see `allRoutes`. */
   readonly routes: readonly Route[];
-  readonly services: KitServices;
+  readonly services: Services;
   readonly db: Database;
   readonly log: Log;
   readonly config: HttpConfig;

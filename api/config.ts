@@ -16,6 +16,9 @@ export const apiVariables = {
   KEELSON_SIGNUP: z.enum(['open', 'closed'], hint('open or closed')).default('closed'),
   KEELSON_ADMIN_EMAIL: z.email(hint('an e-mail address such as admin@example.com')).optional(),
   KEELSON_ADMIN_PASSWORD: z.string().min(8, hint('at least 8 characters')).optional(),
+  KEELSON_RATE_LIMIT_AUTH: wholeNumber(1, 1_000_000_000).optional(),
+  KEELSON_RATE_LIMIT_PUBLIC: wholeNumber(1, 1_000_000_000).optional(),
+  KEELSON_RATE_LIMIT_API: wholeNumber(1, 1_000_000_000).optional(),
 };
 
 /** Every variable the API process reads. */
@@ -36,6 +39,8 @@ export interface ApiConfig extends Settings {
   /** The first administrator, made at start when no user has this e-mail. */
   readonly adminEmail: string | undefined;
   readonly adminPassword: string | undefined;
+  /** Requests a minute for each class of routes; the kit's own where absent. */
+  readonly rateLimits: { readonly auth?: number; readonly public?: number; readonly api?: number };
 }
 
 export function readApiConfig(env: Environment): ApiConfig {
@@ -51,6 +56,11 @@ export function readApiConfig(env: Environment): ApiConfig {
     signup: given.KEELSON_SIGNUP,
     adminEmail: given.KEELSON_ADMIN_EMAIL,
     adminPassword: given.KEELSON_ADMIN_PASSWORD,
+    rateLimits: {
+      ...(given.KEELSON_RATE_LIMIT_AUTH === undefined ? {} : { auth: given.KEELSON_RATE_LIMIT_AUTH }),
+      ...(given.KEELSON_RATE_LIMIT_PUBLIC === undefined ? {} : { public: given.KEELSON_RATE_LIMIT_PUBLIC }),
+      ...(given.KEELSON_RATE_LIMIT_API === undefined ? {} : { api: given.KEELSON_RATE_LIMIT_API }),
+    },
   };
 }
 

@@ -1,27 +1,26 @@
 import { readFileSync } from 'node:fs';
 import { sql } from 'kysely';
 import type { Database } from '../db/client.js';
+import type Koa from 'koa';
+import type { Logger } from '../db/log.js';
 import { createApp } from './app.js';
-import { defaultRateLimits, type HttpConfig } from './http/config.js';
+import type { ApiConfig } from './config.js';
+import { defaultRateLimits } from './http/config.js';
 import { listen } from './http/listen.js';
-import type { Log } from './http/log.js';
 import type { Route } from './http/route.js';
 import { systemRoutes, withDocuments, type Probe } from './http/system.js';
 import { routes } from './routes/index.js';
 import { createServices } from './services/create.js';
-
-/** What the server reads of the API's configuration. */
-export interface ServerConfig extends Omit<HttpConfig, 'version' | 'rateLimits'> {
-  readonly port: number;
-  readonly host: string;
-  readonly rateLimits?: Partial<HttpConfig['rateLimits']>;
-}
+import type { Services } from './services/index.js';
+import { startOutbox } from './services/outbox.js';
+import { lowestRole } from './services/roles.js';
+import type { TemporalGateway } from './temporal/gateway.js';
 
 export interface ApiOptions {
-  readonly config: ServerConfig;
+  readonly config: ApiConfig;
   readonly db: Database;
-  readonly temporal: { readonly ping: Probe };
-  readonly log: Log;
+  readonly temporal: TemporalGateway;
+  readonly log: Logger;
 }
 
 export interface RunningApi {
@@ -31,18 +30,36 @@ export interface RunningApi {
 }
 
 export async function startApi({ config, db, temporal, log }: ApiOptions): Promise<RunningApi> {
+  const services = createServices({ config, db, temporal, log });
+  const app = buildApp({ config, db, temporal, log }, services);
+  const { adminEmail: email, adminPassword: password } = config;
+  if (email !== undefined && password !== undefined) await services.auth.ensureAdmin({ email, password });
+  const outbox = startOutbox({ db, temporal, schedules: services.schedules, log });
+  const { port, close } = await listen(app, config).catch(async (error: unknown) => {
+    await outbox.stop();
+    throw error;
+  });
+  return {
+    port,
+    close: async () => {
+      await close();
+      await outbox.stop();
+    },
+  };
+}
+
+/** The whole API over its services, not listening yet. */
+export function buildApp({ config, db, temporal, log }: ApiOptions, services: Services): Koa {
   const version = readVersion();
-  const http: HttpConfig = { ...config, version, rateLimits: { ...defaultRateLimits, ...config.rateLimits } };
   const probes = { database: () => sql`select 1`.execute(db), temporal: temporal.ping };
-  const app = createApp({
+  return createApp({
     routes: allRoutes(routes, { version, probes }),
-    services: createServices(),
+    services,
     db,
     log,
-    config: http,
+    lowestRole,
+    config: { ...config, version, rateLimits: { ...defaultRateLimits, ...config.rateLimits } },
   });
-  const { port, close } = await listen(app, config);
-  return { port, close };
 }
 
 /** The resources' rows and the kit's own: what is mounted, described and tested. */

@@ -1,1 +1,2 @@
+export { cronTick } from './cron-tick.js';
 export { run } from './run.js';

@@ -14,6 +14,6 @@ export interface HttpConfig {
   readonly rateLimits: Readonly<Record<RateClass, number>>;
 }
 
-export const defaultRateLimits: HttpConfig['rateLimits'] = { auth: 20, public: 120, api: 1200 };
+export const defaultRateLimits: HttpConfig['rateLimits'] = { auth: 20, public: 600, api: 1200 };
 
 export const isHttps = ({ publicUrl }: HttpConfig): boolean => publicUrl?.startsWith('https:') ?? false;

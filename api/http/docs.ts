@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +15,13 @@ interface Asset {
   /** A file, or the text itself. */
   readonly file?: string;
   readonly text?: string;
+  /** Read once and changed on the way. */
+  readonly edit?: (text: string) => string;
+}
+
+/** ReDoc's credit loads its logo from its maker's server; an image that fails is simply not shown. */
+function withoutForeignLogo(bundle: string): string {
+  return bundle.replaceAll('https://cdn.redoc.ly/redoc/logo-mini.svg', 'data:,');
 }
 
 const script = 'text/javascript; charset=utf-8';
@@ -36,7 +42,11 @@ const assets: Readonly<Record<string, Asset>> = {
   'swagger-ui.css': { type: style, file: join(swaggerUi, 'swagger-ui.css') },
   'swagger-ui-bundle.js': { type: script, file: join(swaggerUi, 'swagger-ui-bundle.js') },
   'swagger-start.js': { type: script, text: swaggerStart },
-  'redoc.standalone.js': { type: script, file: join(here, '..', '..', 'assets', 'redoc.standalone.js') },
+  'redoc.standalone.js': {
+    type: script,
+    file: join(here, '..', '..', 'assets', 'redoc.standalone.js'),
+    edit: withoutForeignLogo,
+  },
   'redoc-start.js': { type: script, text: redocStart },
   'page.css': { type: style, text: pageStyle },
   'favicon.png': { type: 'image/png', file: join(swaggerUi, 'favicon-32x32.png') },
@@ -62,45 +72,56 @@ export const docsPage = pageOf(['page.css', 'swagger-ui.css'], ['swagger-ui-bund
 export const redocPage = pageOf(['page.css'], ['redoc.standalone.js', 'redoc-start.js']);
 
 /** Only what the two pages need: our own files, no inline script, nobody else's server. */
-const pagePolicy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  // both pages style themselves from their scripts
-  "style-src 'self' 'unsafe-inline'",
-  "img-src 'self' data:",
-  "connect-src 'self'",
-  "worker-src 'self' blob:",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+const policyWith = (styles: string): string =>
+  [
+    "default-src 'none'",
+    "script-src 'self'",
+    `style-src ${styles}`,
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "worker-src 'self' blob:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
+
+const policies: Readonly<Record<string, string>> = {
+  '/docs': policyWith("'self'"),
+  // ReDoc writes its styles into the page from its script
+  '/redoc': policyWith("'self' 'unsafe-inline'"),
+};
 
 /** Serves the pages' files and gives the pages their policy. */
 export function docsAssets(): Middleware {
   return async (ctx, next) => {
-    if (ctx.path === '/docs' || ctx.path === '/redoc') ctx.set('Content-Security-Policy', pagePolicy);
+    const policy = policies[ctx.path];
+    if (policy !== undefined) ctx.set('Content-Security-Policy', policy);
     const asset = ctx.path.startsWith(assetsAt) ? assets[ctx.path.slice(assetsAt.length)] : undefined;
     if (asset === undefined || (ctx.method !== 'GET' && ctx.method !== 'HEAD')) return next();
     await sendAsset(ctx, asset);
   };
 }
 
-async function sendAsset(ctx: Context, { type, file, text }: Asset): Promise<void> {
+async function sendAsset(ctx: Context, asset: Asset): Promise<void> {
   ctx.set('Cache-Control', 'public, max-age=3600');
-  ctx.set('Content-Type', type);
-  if (file === undefined) {
-    ctx.body = text;
-    return;
-  }
-  const { size, mtime } = await stat(file);
-  ctx.lastModified = mtime;
-  ctx.etag = `${size}-${mtime.getTime()}`;
   ctx.status = 200;
-  if (ctx.fresh) {
-    ctx.status = 304;
-    return;
-  }
-  ctx.body = createReadStream(file);
-  ctx.set('Content-Type', type);
-  ctx.length = size;
+  ctx.body = await contentOf(asset);
+  ctx.set('Content-Type', asset.type);
+}
+
+const read = new Map<Asset, Promise<Buffer>>();
+
+/** The files are few and small, so each is read once and kept. */
+function contentOf(asset: Asset): Promise<Buffer> {
+  const known = read.get(asset);
+  if (known !== undefined) return known;
+  const content = load(asset);
+  read.set(asset, content);
+  content.catch(() => read.delete(asset));
+  return content;
+}
+
+async function load({ file, text = '', edit }: Asset): Promise<Buffer> {
+  const bytes = file === undefined ? Buffer.from(text) : await readFile(file);
+  return edit === undefined ? bytes : Buffer.from(edit(bytes.toString('utf8')));
 }

@@ -61,7 +61,7 @@ export const forbidden = (message: string): ApiError => new ApiError(403, messag
 export const notFound = (what: string, id: string): ApiError => new ApiError(404, `No ${what} "${id}" here.`);
 export const notAllowed = (method: string, allowed: readonly string[]): ApiError =>
   new ApiError(405, `${method} is not possible here; use ${allowed.join(', ')}.`, {
-    headers: { allow: allowed.join(', ') },
+    headers: { Allow: allowed.join(', ') },
   });
 export const unsupported = (message: string): ApiError => new ApiError(415, message);
 export const conflict = (message: string, extra: Readonly<Record<string, unknown>> = {}): ApiError =>

@@ -33,7 +33,7 @@ export const capabilities = [
 ] as const;
 export type Capability = (typeof capabilities)[number];
 
-/** Rate limits by class: `auth` 20 a minute an address, `public` 120 a minute an address and path, `api` 1,200 a minute an actor. */
+/** Rate limits by class: `auth` 20 a minute an address, `public` 600 a minute an address and path, `api` 1,200 a minute an actor. */
 export type RateClass = 'auth' | 'public' | 'api';
 
 export interface Actor {

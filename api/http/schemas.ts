@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Json } from '../../workflows/definition/values.js';
 
 export const Page = z.object({
   limit: z.coerce.number().int().min(1).max(100).default(50),
@@ -17,3 +18,6 @@ export const Time = z
   .meta({ type: 'string', format: 'date-time' });
 
 export const Empty = z.undefined();
+
+/** Any JSON at all. */
+export const JsonValue = z.custom<Json>(() => true).meta({ description: 'Any JSON' });

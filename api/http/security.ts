@@ -11,6 +11,7 @@ export function securityHeaders(config: HttpConfig): Middleware {
       directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
     },
     crossOriginResourcePolicy: { policy: config.corsOrigins.length > 0 ? 'cross-origin' : 'same-origin' },
+    xFrameOptions: { action: 'deny' },
     referrerPolicy: { policy: 'no-referrer' },
     ...(isHttps(config) ? {} : { strictTransportSecurity: false }),
   });

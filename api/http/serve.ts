@@ -18,13 +18,8 @@ import { problemOfText } from './safe-json.js';
 import { traceOf } from './trace.js';
 import { refusal, validate } from './validate.js';
 
-/** What the services give the kit; the rest of them is the handlers' business. */
-export interface KitServices extends Services {
-  readonly audit: Services['audit'] & { readonly record: (entry: AuditEntry) => Promise<void> };
-}
-
 export interface ServeDeps {
-  readonly services: KitServices;
+  readonly services: Services;
   readonly log: Log;
   readonly config: HttpConfig;
   readonly limiter: RateLimiter;

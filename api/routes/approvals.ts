@@ -1,10 +1,8 @@
 import { z } from 'zod';
-import type { Json } from '../../workflows/definition/values.js';
 import { badRequest } from '../http/errors.js';
 import { route, type Route } from '../http/route.js';
-import { Time } from '../http/schemas.js';
+import { JsonValue, Time } from '../http/schemas.js';
 
-const JsonValue = z.custom<Json>(() => true).meta({ description: 'Any JSON' });
 
 const Approval = z
   .object({

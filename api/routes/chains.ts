@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ChainBranch, ChainDocument, ChainStep } from '../../workflows/definition/chain.js';
 import { INPUT_LIMIT_BYTES, type Json } from '../../workflows/definition/values.js';
 import { route, type Route } from '../http/route.js';
-import { Page, pageOf, Time } from '../http/schemas.js';
+import { JsonValue, Page, pageOf, Time } from '../http/schemas.js';
 
 const Slug = z
   .string()
@@ -59,7 +59,6 @@ const run = {
 };
 const Run = z.object(run).meta({ id: 'ChainRun' });
 
-const JsonValue = z.custom<Json>(() => true).meta({ description: 'Any JSON', type: ['object', 'array', 'string', 'number', 'boolean', 'null'] });
 const NodeError = z.object({ type: z.string(), message: z.string() });
 
 const StepTrace = z

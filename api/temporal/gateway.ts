@@ -11,7 +11,8 @@ import { runWorkflowId } from '../../workflows/contract/ids.js';
 import type { ResolvedWait, ResolveWait } from '../../workflows/contract/messages.js';
 import { ENGINE_QUEUE } from '../../workflows/contract/queues.js';
 import type { RunInput, RunRef } from '../../workflows/contract/run.js';
-import { createScheduleGateway, type ScheduleGateway } from './schedules.js';
+import type { ScheduleGateway } from '../services/schedule-gateway.js';
+import { createScheduleGateway } from './schedules.js';
 
 /** What deciding a wait came to. */
 export type WaitResult =
@@ -48,7 +49,7 @@ export function createTemporalGateway({ connection, namespace, eagerStart }: Gat
     startRun: (input) => within(connection, START_DEADLINE_MS, () => startRun(client, input, eagerStart)),
     resolveWait: (run, request) =>
       within(connection, UPDATE_DEADLINE_MS, () => resolveWaitOf(client, run, request)),
-    schedules: createScheduleGateway({ client, namespace }),
+    schedules: createScheduleGateway({ client }),
     ping: () =>
       within(connection, START_DEADLINE_MS, async () => {
         await client.workflowService.getSystemInfo({});

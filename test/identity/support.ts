@@ -1,10 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { sql } from 'kysely';
 import type { z } from 'zod';
-import { openDatabase, type Database } from '../../db/client.js';
+import type { Database } from '../../db/client.js';
 import { createVault } from '../../db/crypto.js';
 import { newSeed } from '../../db/ids.js';
-import { migrate } from '../../db/migrate.js';
 import { Reply, type Actor, type CookieChange, type Route } from '../../api/http/route.js';
 import { auditRoutes } from '../../api/routes/audit.js';
 import { authRoutes } from '../../api/routes/auth.js';
@@ -20,30 +17,7 @@ import { createWorkspaceService } from '../../api/services/workspaces.js';
 
 export const ADMIN_TOKEN = 'the-operators-own-token';
 
-export interface TestDatabase {
-  readonly db: Database;
-  readonly url: string;
-  readonly close: () => Promise<void>;
-}
-
-/** A migrated database of its own on the server of TEST_DATABASE_URL. */
-export async function testDatabase(): Promise<TestDatabase> {
-  const server = process.env['TEST_DATABASE_URL'];
-  if (server === undefined) throw new Error('Set TEST_DATABASE_URL to a Postgres server that may create databases.');
-  const name = `identity_${randomBytes(6).toString('hex')}`;
-  const root = openDatabase({ url: server, maxConnections: 1 });
-  await sql.raw(`create database ${name}`).execute(root);
-  const address = new URL(server);
-  address.pathname = `/${name}`;
-  const db = openDatabase({ url: address.href });
-  await migrate(db);
-  const close = async (): Promise<void> => {
-    await db.destroy();
-    await sql.raw(`drop database ${name} with (force)`).execute(root);
-    await root.destroy();
-  };
-  return { db, url: address.href, close };
-}
+export { testDatabase, type TestDatabase } from '../support/database.js';
 
 const rows = [...authRoutes, ...workspaceRoutes, ...tokenRoutes, ...secretRoutes, ...auditRoutes];
 

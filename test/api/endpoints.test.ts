@@ -1,0 +1,64 @@
+import { expect, test } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { allRoutes } from '../../api/server.js';
+import { routes } from '../../api/routes/index.js';
+
+interface Endpoint {
+  readonly surface: string;
+  readonly area: string;
+  /** `GET /a/{}`: parameters are compared by place, not by name. */
+  readonly door: string;
+}
+
+const doorOf = (method: string, path: string): string =>
+  `${method} ${path.replaceAll(/\{[^}]*\}/g, '{}').replaceAll(/:\w+/g, '{}')}`;
+
+const listed: readonly Endpoint[] = readFileSync(
+  new URL('../../../test/fixtures/endpoints.tsv', import.meta.url),
+  'utf8',
+)
+  .trim()
+  .split('\n')
+  .slice(1)
+  .map((line) => line.split('\t'))
+  .map(([surface = '', area = '', method = '', path = '']) => ({ surface, area, door: doorOf(method, path) }));
+
+const mounted = new Set(
+  allRoutes(routes, { version: '0', probes: {} }).flatMap(({ method, path, aliases = [] }) =>
+    [path, ...aliases].map((each) => doorOf(method, each)),
+  ),
+);
+
+/** Ours alone: no surface names them. */
+const own = new Set(['GET /', 'GET /openapi-3.1.json', 'PUT /v1/secrets/{}']);
+
+/** Areas that are whole; every row of theirs must stay mounted. */
+const finished: readonly string[] = [
+  'agent-studio docs',
+  'studio chains',
+  'integrations schedules',
+  'integrations approvals',
+  'integrations tokens',
+  'integrations admin',
+  'integrations workspaces',
+];
+
+test('rows of the surfaces that exist', () => {
+  const surfaces = [...new Set(listed.map(({ surface }) => surface))];
+  const lines = surfaces.map((surface) => {
+    const rows = listed.filter((row) => row.surface === surface);
+    return `${surface.padEnd(14)} ${rows.filter(({ door }) => mounted.has(door)).length} of ${rows.length}`;
+  });
+  process.stdout.write(`${lines.join('\n')}\n`);
+  expect(listed.length).toBe(335);
+});
+
+test.each(finished)('%s is whole', (area) => {
+  const missing = listed.filter((row) => `${row.surface} ${row.area}` === area && !mounted.has(row.door));
+  expect(missing.map(({ door }) => door)).toEqual([]);
+});
+
+test('no row is mounted that no surface names and that is not ours', () => {
+  const known = new Set([...listed.map(({ door }) => door), ...own]);
+  expect([...mounted].filter((door) => !known.has(door))).toEqual([]);
+});

@@ -1,0 +1,84 @@
+import { SignJWT } from 'jose';
+import type { Capability, Route } from '../../api/http/route.js';
+import { routes } from '../../api/routes/index.js';
+import { allRoutes } from '../../api/server.js';
+import { roleCapabilities } from '../../api/services/roles.js';
+import { newSeed, derivedId } from '../../db/ids.js';
+import { ADMIN_TOKEN, startTestApi, type Person, type TestApi } from './api.js';
+import { silentTemporal } from './silent-temporal.js';
+
+/** A running API with two workspaces that know nothing of each other, for tests that go over every row. */
+export interface EveryRow {
+  readonly url: string;
+  readonly rows: readonly Route[];
+  /** The owner's workspace: `:id` of workspace rows. */
+  readonly workspaceId: string;
+  /** Authorization headers. */
+  readonly owner: string;
+  readonly admin: string;
+  /** Of another workspace. */
+  readonly stranger: string;
+  /** A member with the weakest role, and what that may. */
+  readonly weakest: { readonly authorization: string; readonly may: ReadonlySet<Capability> };
+  /** Credentials that must not open anything: forged, expired, of the wrong kind. */
+  readonly refused: readonly string[];
+  /** Ids of things in the owner's workspace by the name of the path parameter: the stranger must not find them. */
+  readonly existing: Readonly<Record<string, string>>;
+  readonly close: () => Promise<void>;
+}
+
+export async function startEveryRow(): Promise<EveryRow> {
+  const api = await startTestApi({ temporal: silentTemporal });
+  const [owner, stranger, viewer] = [await api.signUp(), await api.signUp(), await api.signUp()];
+  return {
+    url: api.url,
+    rows: allRoutes(routes, { version: '1', probes: {} }),
+    workspaceId: owner.workspace.id,
+    owner: `Bearer ${owner.token}`,
+    admin: `Bearer ${ADMIN_TOKEN}`,
+    stranger: `Bearer ${stranger.token}`,
+    weakest: {
+      authorization: `Bearer ${await viewerToken(api, owner, viewer)}`,
+      may: roleCapabilities.viewer,
+    },
+    refused: ['Bearer', 'Basic YTpi', 'Bearer forged.token.value', `Bearer ${await expired(owner)}`],
+    existing: await things(owner),
+    close: api.close,
+  };
+}
+
+/** A sign-in whose session's workspace is the owner's, with the least role there. */
+async function viewerToken(api: TestApi, owner: Person, viewer: Person): Promise<string> {
+  const workspace_id = owner.workspace.id;
+  await api.db.insertInto('memberships').values({ user_id: viewer.userId, workspace_id, role: 'viewer' }).execute();
+  await api.db.updateTable('sessions').set({ workspace_id }).where('user_id', '=', viewer.userId).execute();
+  return viewer.token;
+}
+
+/** Of the right shape, signed by somebody else, and late. */
+const expired = (person: Person): Promise<string> =>
+  new SignJWT({ type: 'access', ws: person.workspace.id })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setSubject(person.userId)
+    .setIssuedAt(0)
+    .setExpirationTime(1)
+    .sign(new TextEncoder().encode('somebody else entirely, of 32 bytes'));
+
+/** One of each kind in the owner's workspace. */
+async function things(owner: Person): Promise<Readonly<Record<string, string>>> {
+  const { id } = owner.workspace;
+  const steps = [{ kind: 'trigger', label: 'In' }];
+  await owner.call('POST', '/v1/workflow-chains', { name: 'Mine', slug: 'mine', primary_steps: steps });
+  await owner.call('POST', '/v1/secrets', { name: 'MINE', value: 'not shown' });
+  const run = await owner.call('POST', '/v1/workflow-chains/mine/run', {});
+  const approval = await owner.call('POST', `/workspaces/${id}/approvals`, { action: 'mine' });
+  const schedule = await owner.call('POST', `/workspaces/${id}/schedules`, { cron_expr: '0 9 * * *', prompt: 'mine' });
+  return {
+    slug: 'mine',
+    name: 'MINE',
+    run_id: String(run.body['run_id']),
+    approvalId: String(approval.body['approval_id']),
+    scheduleId: String(schedule.body['id']),
+    tokenId: derivedId('wst', newSeed()),
+  };
+}
