@@ -69,7 +69,14 @@ const selectQueued = (db: Database) =>
   db
     .selectFrom('runs')
     .leftJoin('versions', 'versions.id', 'runs.version_id')
-    .select(['runs.id', 'runs.workspace_id', 'runs.version_id', 'runs.input', 'runs.plan', 'versions.plan as version_plan'])
+    .select([
+      'runs.id',
+      'runs.workspace_id',
+      'runs.version_id',
+      'runs.input',
+      'runs.plan',
+      'versions.plan as version_plan',
+    ])
     .where('runs.status', '=', 'queued');
 
 interface QueuedRow {

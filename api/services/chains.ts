@@ -173,7 +173,10 @@ async function createChain(deps: ChainDeps, actor: Actor, input: ChainInput): Pr
   const slug = input.slug ?? slugFrom(input.document.name);
   const status = input.status ?? 'draft';
   gate(deps.rules, input.document, status);
-  const taken = await selectChains(db, actor.workspaceId).select('definitions.id').where('slug', '=', slug).executeTakeFirst();
+  const taken = await selectChains(db, actor.workspaceId)
+    .select('definitions.id')
+    .where('slug', '=', slug)
+    .executeTakeFirst();
   if (taken !== undefined) throw conflict(`A chain with the slug "${slug}" exists; choose another slug.`);
   const document = await vaultSecrets(deps.secrets, actor.workspaceId, { slug, document: input.document });
   const id = newId('def');
@@ -240,7 +243,8 @@ async function bindVersion(
 ): Promise<void> {
   const plan = compileChain(document);
   const json = document as unknown as Json; // -- reason: a parsed document is plain JSON
-  const versionId = plan === null ? null : await ensureVersion(db, { workspaceId, definitionId: id, document: json, plan });
+  const versionId =
+    plan === null ? null : await ensureVersion(db, { workspaceId, definitionId: id, document: json, plan });
   await scoped(db, workspaceId).update('definitions', id).set({ version_id: versionId }).execute();
 }
 

@@ -47,8 +47,7 @@ export function createTemporalGateway({ connection, namespace, eagerStart }: Gat
   const client = new Client({ connection, namespace });
   return {
     startRun: (input) => within(connection, START_DEADLINE_MS, () => startRun(client, input, eagerStart)),
-    resolveWait: (run, request) =>
-      within(connection, UPDATE_DEADLINE_MS, () => resolveWaitOf(client, run, request)),
+    resolveWait: (run, request) => within(connection, UPDATE_DEADLINE_MS, () => resolveWaitOf(client, run, request)),
     schedules: createScheduleGateway({ client }),
     ping: () =>
       within(connection, START_DEADLINE_MS, async () => {

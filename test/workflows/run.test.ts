@@ -204,7 +204,9 @@ describe('waits', () => {
   test('nobody decides in time: the request expires and the run is cancelled', async () => {
     const heard = await play(linePlan(approval('ok', 86_400), agent('after')), toEnd);
     expect(heard.end).toMatchObject({ status: 'cancelled', error: { type: 'expired' } });
-    expect(heard.flushes.flatMap((flush) => flush.settlements)).toMatchObject([{ outcome: 'expired', by: 'auto-expired' }]);
+    expect(heard.flushes.flatMap((flush) => flush.settlements)).toMatchObject([
+      { outcome: 'expired', by: 'auto-expired' },
+    ]);
   });
 
   test('a delay of a month is only a timer', async () => {
@@ -216,7 +218,13 @@ describe('waits', () => {
   test('two approvals at once are decided apart', async () => {
     const sides = buildPlan(
       [pass('s'), approval('x'), approval('y'), join('j'), agent('z')],
-      [edge('s', 'x'), edge('s', 'y'), edge('x', 'j', { port: 'approved' }), edge('y', 'j', { port: 'approved' }), edge('j', 'z')],
+      [
+        edge('s', 'x'),
+        edge('s', 'y'),
+        edge('x', 'j', { port: 'approved' }),
+        edge('y', 'j', { port: 'approved' }),
+        edge('j', 'z'),
+      ],
     );
     const heard = await play(sides, async ({ handle, runId }) => {
       const first = await handle.executeUpdate(resolveWait, decide('approve', waitToken(runId, 'y', 1)));
@@ -248,25 +256,28 @@ describe('continue-as-new', () => {
     ],
   );
 
-  test.each([{ maxCachedWorkflows: 0 }, { maxCachedWorkflows: 100 }])('keeps waits, visits and decisions: %j', async (options) => {
-    const heard = await play(
-      loop,
-      async ({ handle, runId }) => {
-        for (const visit of [1, 2, 3, 4]) {
-          const update = decide('approve', waitToken(runId, 'ok', visit), visit < 4 ? 'more' : 'enough');
-          for (let tries = 0; tries < 200; tries += 1) {
-            const result = await handle.executeUpdate(resolveWait, update).catch((error: unknown) => error);
-            if (!(result instanceof Error)) break;
+  test.each([{ maxCachedWorkflows: 0 }, { maxCachedWorkflows: 100 }])(
+    'keeps waits, visits and decisions: %j',
+    async (options) => {
+      const heard = await play(
+        loop,
+        async ({ handle, runId }) => {
+          for (const visit of [1, 2, 3, 4]) {
+            const update = decide('approve', waitToken(runId, 'ok', visit), visit < 4 ? 'more' : 'enough');
+            for (let tries = 0; tries < 200; tries += 1) {
+              const result = await handle.executeUpdate(resolveWait, update).catch((error: unknown) => error);
+              if (!(result instanceof Error)) break;
+            }
           }
-        }
-        await handle.result();
-      },
-      { maxHistoryEvents: 20, ...options },
-    );
-    expect(heard.segments).toEqual([['a#1'], ['a#2'], ['a#3'], ['a#4'], ['z#1']]);
-    expect(heard.waits).toHaveLength(4);
-    expect(heard.end).toMatchObject({ status: 'completed' });
-  });
+          await handle.result();
+        },
+        { maxHistoryEvents: 20, ...options },
+      );
+      expect(heard.segments).toEqual([['a#1'], ['a#2'], ['a#3'], ['a#4'], ['z#1']]);
+      expect(heard.waits).toHaveLength(4);
+      expect(heard.end).toMatchObject({ status: 'completed' });
+    },
+  );
 
   test('a timer is re-armed from its absolute time', async () => {
     const plan = linePlan(agent('a'), agent('b'), agent('c'), delay('later', 3_600), agent('z'));
