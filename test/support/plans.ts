@@ -62,3 +62,9 @@ export const linePlan = (...nodes: readonly PlanNode[]): Plan =>
       return edge(from?.id ?? '', node.id, from?.kind === 'approval' ? { port: 'approved' } : {});
     }),
   );
+
+export const cronDelay = (id: string, cron: string): PlanNode => ({
+  ...base(id),
+  kind: 'delay',
+  config: { cron, timezone: 'UTC' },
+});
