@@ -351,3 +351,33 @@ describe('free-standing approvals', () => {
     );
   });
 });
+
+describe('limits', () => {
+  const long = 'y'.repeat(9_000);
+  const agents = Array.from({ length: 12 }, (_, index) => ({
+    kind: 'agent',
+    label: `a${index}`,
+    config: { message: `${long} {{ text }}` },
+  }));
+
+  test('a plan too large to travel is loaded by the worker', async () => {
+    await create('long', { primary_steps: agents });
+    const end = await reached('long', await start('long', 'short'), ...ended);
+    expect(end.body).toMatchObject({ status: 'completed' });
+    expect(tracesOf(end)).toHaveLength(12);
+  });
+
+  test('a chain that compiles to too much is refused', async () => {
+    const steps = Array.from({ length: 30 }, (_, index) => ({ kind: 'decide', label: `d${index}` }));
+    const branches = [
+      {
+        name: 'all',
+        steps: agents.map((step) => ({ ...step, config: {} })).concat(agents.map((step) => ({ ...step, config: {} }))),
+      },
+    ];
+    const refused = await person.call('POST', '/v1/workflow-chains', {
+      body: { name: 'Vast', primary_steps: steps, branches },
+    });
+    expect(refused).toMatchObject({ status: 422, body: { error: { details: [{ field: 'primary_steps' }] } } });
+  });
+});
