@@ -193,7 +193,11 @@ export interface Tables {
     /** Counts changes; the Temporal Schedule is up to date when `synced_revision` equals it. */
     revision: Generated<number>;
     synced_revision: Generated<number>;
+    /** When the Temporal Schedule is to be renewed, because it is told of clock changes only so far ahead. */
+    resync_at: Date | null;
     next_run_at: Date | null;
+    /** Runs started and ticks skipped. */
+    run_count: Generated<number>;
     created_at: Created;
     updated_at: Created;
     deleted_at: Date | null;

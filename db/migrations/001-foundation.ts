@@ -154,6 +154,8 @@ const statements = [
   `create index runs_workspace on runs (workspace_id, id desc)`,
   `create index runs_queued on runs (created_at) where status = 'queued'`,
   `create index runs_schedule on runs (schedule_id, id desc) where schedule_id is not null`,
+  `create index runs_schedule_open on runs (workspace_id)
+    where schedule_id is not null and status in ('queued', 'running', 'waiting')`,
   `create table run_steps (
     run_id text not null references runs on delete cascade,
     node_id text not null,
@@ -217,13 +219,17 @@ const statements = [
     source text not null default 'runtime',
     revision int not null default 1,
     synced_revision int not null default 0,
+    resync_at timestamptz,
     next_run_at timestamptz,
+    run_count int not null default 0,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     deleted_at timestamptz
   )`,
   `create index schedules_workspace on schedules (workspace_id, created_at)`,
   `create index schedules_unsynced on schedules (updated_at) where revision <> synced_revision`,
+  `create index schedules_resync on schedules (resync_at)`,
+  `create index schedules_chain on schedules (chain_id) where chain_id is not null`,
   `create table schedule_ticks (
     schedule_id text not null references schedules on delete cascade,
     scheduled_at timestamptz not null,
@@ -232,6 +238,7 @@ const statements = [
     created_at timestamptz not null default now(),
     primary key (schedule_id, scheduled_at)
   )`,
+  `create index schedule_ticks_skipped on schedule_ticks (schedule_id, scheduled_at desc) where skipped_reason is not null`,
 ];
 
 export async function up(db: Kysely<unknown>): Promise<void> {
