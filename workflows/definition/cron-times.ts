@@ -36,52 +36,70 @@ export interface CronTimes {
 }
 
 export function cronTimes({ expression, timezone }: CronRule): CronTimes {
-  const zone = canonicalZone(timezone) ?? 'UTC';
   const cron = new Cron(expression, { mode: '5-part', timezone: 'UTC', paused: true });
-  const followsRealTime = isEveryHour(expression);
-  const nextWall = (wall: number): number | null => cron.nextRun(new Date(wall))?.getTime() ?? null;
-  const isCalm = (at: number): boolean => offsetAt(zone, at - AROUND_CHANGE) === offsetAt(zone, at + AROUND_CHANGE);
-  const firings = (wall: number): readonly number[] => {
-    const instants = instantsOf(zone, wall);
-    if (followsRealTime) return instants;
-    return instants.length === 0 ? clockChanges(zone, wall - DAY, wall + DAY).slice(0, 1) : instants.slice(0, 1);
+  const clock: Clock = {
+    zone: canonicalZone(timezone) ?? 'UTC',
+    followsRealTime: isEveryHour(expression),
+    nextWall: (wall) => cron.nextRun(new Date(wall))?.getTime() ?? null,
   };
-
-  const between = (from: number, to: number): readonly number[] => {
-    const found = new Set<number>();
-    const last = to + offsetAt(zone, to) + AROUND_CHANGE;
-    const start = from + offsetAt(zone, from) - AROUND_CHANGE;
-    for (let wall = nextWall(start); wall !== null && wall <= last; wall = nextWall(wall)) {
-      for (const at of firings(wall)) if (at > from && at <= to) found.add(at);
-    }
-    return [...found].toSorted((a, b) => a - b);
+  return {
+    next: (after) => nextTime(clock, after),
+    between: (from, to) => timesBetween(clock, from, to),
+    isStray: (at) => isStray(clock, at),
   };
-
-  const next = (after: number): number | null => {
-    for (let from = after; ;) {
-      const offset = offsetAt(zone, from);
-      const calm = isCalm(from);
-      const wall = nextWall(from + offset - (calm ? 0 : AROUND_CHANGE));
-      if (wall === null) return null;
-      const guess = wall - offset;
-      if (calm && isCalm(guess) && offsetAt(zone, guess) === offset) return guess;
-      const near = Math.max(from, guess - AROUND_CHANGE);
-      const [first] = between(near, near + 2 * AROUND_CHANGE);
-      if (first !== undefined) return first;
-      from = near + 2 * AROUND_CHANGE;
-    }
-  };
-
-  const isStray = (at: number): boolean => {
-    if (isCalm(at)) return false;
-    const wall = at + offsetAt(zone, at);
-    if (nextWall(wall - 1) === wall) return !followsRealTime && instantsOf(zone, wall)[0] !== at;
-    const skipped = nextWall(at + offsetAt(zone, at - 1) - 1);
-    return followsRealTime || skipped === null || skipped >= wall;
-  };
-
-  return { next, between, isStray };
 }
+
+interface Clock {
+  readonly zone: string;
+  readonly followsRealTime: boolean;
+  /** The first wall time of the rule later than `wall`. */
+  readonly nextWall: (wall: number) => number | null;
+}
+
+function nextTime(clock: Clock, after: number): number | null {
+  const { zone, nextWall } = clock;
+  for (let from = after; ;) {
+    const offset = offsetAt(zone, from);
+    const calm = isCalm(zone, from);
+    const wall = nextWall(from + offset - (calm ? 0 : AROUND_CHANGE));
+    if (wall === null) return null;
+    const guess = wall - offset;
+    if (calm && isCalm(zone, guess) && offsetAt(zone, guess) === offset) return guess;
+    const near = Math.max(from, guess - AROUND_CHANGE);
+    const [first] = timesBetween(clock, near, near + 2 * AROUND_CHANGE);
+    if (first !== undefined) return first;
+    from = near + 2 * AROUND_CHANGE;
+  }
+}
+
+function timesBetween(clock: Clock, from: number, to: number): readonly number[] {
+  const { zone, nextWall } = clock;
+  const found = new Set<number>();
+  const last = to + offsetAt(zone, to) + AROUND_CHANGE;
+  let wall = nextWall(from + offsetAt(zone, from) - AROUND_CHANGE);
+  for (; wall !== null && wall <= last; wall = nextWall(wall)) {
+    for (const at of firings(clock, wall)) if (at > from && at <= to) found.add(at);
+  }
+  return [...found].toSorted((a, b) => a - b);
+}
+
+/** The instants at which a wall time of the rule fires. */
+function firings({ zone, followsRealTime }: Clock, wall: number): readonly number[] {
+  const instants = instantsOf(zone, wall);
+  if (followsRealTime) return instants;
+  return instants.length === 0 ? clockChanges(zone, wall - DAY, wall + DAY).slice(0, 1) : instants.slice(0, 1);
+}
+
+function isStray({ zone, followsRealTime, nextWall }: Clock, at: number): boolean {
+  if (isCalm(zone, at)) return false;
+  const wall = at + offsetAt(zone, at);
+  if (nextWall(wall - 1) === wall) return !followsRealTime && instantsOf(zone, wall)[0] !== at;
+  const skipped = nextWall(at + offsetAt(zone, at - 1) - 1);
+  return followsRealTime || skipped === null || skipped >= wall;
+}
+
+const isCalm = (zone: string, at: number): boolean =>
+  offsetAt(zone, at - AROUND_CHANGE) === offsetAt(zone, at + AROUND_CHANGE);
 
 /** What a Temporal Schedule is told so that it fires at every time of the rule; see docs/decisions/0003-schedules.md. */
 export interface TemporalTimes {

@@ -85,20 +85,20 @@ function readField(field: Field, text: string): CronCheck {
 
 /** `a`, `a-b`, `a-b/n`, a step of `*`, and `a/n`, which means from `a` to the end. */
 function readItem(field: Field, item: string): string | null {
-  const match = /^(\*|[a-z0-9]+)(?:-([a-z0-9]+))?(?:\/(\d+))?$/i.exec(item);
-  if (match === null) return null;
-  const [, from = '', to, step] = match;
-  if (step === undefined) return from === '*' ? null : readRange(field, from, to ?? from);
-  const every = Number(step);
-  const range = from !== '*' ? readRange(field, from, to ?? String(field.max)) : to === undefined ? from : null;
-  return range === null || every < 1 || every > field.max ? null : `${range}/${every}`;
+  const [range = '', step, ...rest] = item.split('/');
+  if (rest.length > 0) return null;
+  if (step === undefined) return readRange(field, range);
+  if (!/^\d+$/.test(step) || Number(step) < 1 || Number(step) > field.max) return null;
+  const stepped = range === '*' ? range : readRange(field, range.includes('-') ? range : `${range}-${field.max}`);
+  return stepped === null ? null : `${stepped}/${Number(step)}`;
 }
 
-function readRange(field: Field, from: string, to: string): string | null {
+function readRange(field: Field, text: string): string | null {
+  const [from = '', to = from, ...rest] = text.split('-');
   const first = readNumber(field, from);
   const last = readNumber(field, to);
-  if (first === null || last === null || last < first) return null;
-  return from === to ? String(first) : `${first}-${last}`;
+  if (first === null || last === null || last < first || rest.length > 0) return null;
+  return text.includes('-') ? `${first}-${last}` : String(first);
 }
 
 function readNumber({ min, max, words }: Field, text: string): number | null {

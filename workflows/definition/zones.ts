@@ -3,7 +3,11 @@
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const WEEK = 7 * DAY;
+/** Clocks are moved on a quarter of an hour of UTC everywhere, so an offset holds for the whole of one. */
+const QUARTER = HOUR / 4;
+const REMEMBERED = 10_000;
 const formats = new Map<string, Intl.DateTimeFormat>();
+const offsets = new Map<string, number>();
 
 /** The name the zone database calls it by (`US/Eastern` is `America/New_York`), or null where there is no such zone. */
 export function canonicalZone(name: string): string | null {
@@ -17,16 +21,27 @@ export function canonicalZone(name: string): string | null {
 
 /** How far the zone's clocks are ahead of UTC at an instant, in milliseconds. */
 export function offsetAt(zone: string, at: number): number {
+  const quarter = Math.floor(at / QUARTER) * QUARTER;
+  const key = `${zone}/${quarter}`;
+  const known = offsets.get(key);
+  if (known !== undefined) return known;
+  if (offsets.size >= REMEMBERED) offsets.clear();
+  const offset = readOffset(zone, quarter);
+  offsets.set(key, offset);
+  return offset;
+}
+
+function readOffset(zone: string, at: number): number {
   const parts: Record<string, number> = {};
   for (const { type, value } of formatOf(zone).formatToParts(at)) parts[type] = Number(value);
   const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
-  return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(at / 1_000) * 1_000;
+  return Date.UTC(year, month - 1, day, hour, minute, second) - at;
 }
 
 /** When the zone's clocks show this wall time: mostly once, never inside a gap, twice where an hour repeats. Ascending. */
 export function instantsOf(zone: string, wall: number): readonly number[] {
-  const offsets = new Set([offsetAt(zone, wall - DAY), offsetAt(zone, wall + DAY)]);
-  return [...offsets]
+  const candidates = new Set([offsetAt(zone, wall - DAY), offsetAt(zone, wall + DAY)]);
+  return [...candidates]
     .map((offset) => wall - offset)
     .filter((at) => at + offsetAt(zone, at) === wall)
     .toSorted((a, b) => a - b);

@@ -1,0 +1,118 @@
+import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Worker, type WorkflowBundle } from '@temporalio/worker';
+import type { ScheduleActivities, TickDecision, TickInput } from '../../workflows/contract/activities.js';
+import { runWorkflowId } from '../../workflows/contract/ids.js';
+import type { CronTickOutcome } from '../../workflows/cron-tick.js';
+import { compilePrompt } from '../../workflows/definition/prompt.js';
+import { bundleTicks, startTimeSkipping } from './setup.js';
+
+const REPLAY = fileURLToPath(new URL('../../../test/replay/', import.meta.url));
+const BUSY = { action: 'busy', reason: 'skipped: workspace busy (active_tasks=1)' } as const;
+
+let env: TestWorkflowEnvironment;
+let workflowBundle: WorkflowBundle;
+let count = 0;
+
+jest.setTimeout(60_000);
+
+beforeAll(async () => {
+  [env, workflowBundle] = await Promise.all([startTimeSkipping(), bundleTicks()]);
+});
+afterAll(async () => {
+  await env.teardown();
+});
+
+const startOf = (runId: string): TickDecision => ({
+  action: 'start',
+  input: {
+    run: { workspaceId: 'ws_1', runId },
+    source: { plan: compilePrompt({ agent: 'a', label: 'a' }) },
+    input: { json: 'hello' },
+  },
+});
+
+interface Ticked {
+  readonly outcome: CronTickOutcome;
+  readonly asked: readonly { readonly tick: TickInput; readonly at: number }[];
+  readonly skipped: readonly unknown[];
+}
+
+/** Runs one tick whose checks are answered by `answer`, and keeps its history when asked to record. */
+async function tick(name: string, answer: (check: number) => TickDecision): Promise<Ticked> {
+  count += 1;
+  const asked: { tick: TickInput; at: number }[] = [];
+  const skipped: unknown[] = [];
+  const activities: ScheduleActivities = {
+    beginTick: async (input) => {
+      asked.push({ tick: input, at: await env.currentTimeMs() });
+      return answer(asked.length);
+    },
+    skipTick: (input) => Promise.resolve(void skipped.push(input)),
+  };
+  const taskQueue = `ticks-${count}`;
+  const worker = await Worker.create({ connection: env.nativeConnection, taskQueue, workflowBundle, activities });
+  const outcome = await worker.runUntil(async () => {
+    const handle = await env.client.workflow.start('cronTick', {
+      taskQueue,
+      workflowId: `cron-tick/ws_1/${name}`,
+      args: [{ workspaceId: 'ws_1', scheduleId: 'sch_1' }],
+    });
+    const result: CronTickOutcome = await handle.result();
+    if (process.env['RECORD_HISTORIES'] === '1') {
+      const history = historyToJSON(await handle.fetchHistory()).replaceAll(
+        /"identity": "[^"]*"/g,
+        '"identity": "worker"',
+      );
+      await writeFile(`${REPLAY}cron-tick-${name}.json`, history);
+    }
+    return result;
+  });
+  return { outcome, asked, skipped };
+}
+
+describe('cronTick', () => {
+  test('starts the run as a workflow that outlives it', async () => {
+    const { outcome, asked, skipped } = await tick('started', () => startOf('run_started'));
+    expect({ outcome, skipped, checks: asked.length }).toEqual({ outcome: 'started', skipped: [], checks: 1 });
+    const run = env.client.workflow.getHandle(runWorkflowId('ws_1', 'run_started'));
+    expect(await run.result()).toMatchObject({ run: { runId: 'run_started' } });
+    expect(asked[0]?.tick).toMatchObject({ workspaceId: 'ws_1', scheduleId: 'sch_1' });
+  });
+
+  test('a run that is started already is as good', async () => {
+    const { outcome } = await tick('already-started', () => startOf('run_started'));
+    expect(outcome).toBe('started');
+  });
+
+  test('waits ten seconds at a time while busy, then starts', async () => {
+    const { outcome, asked } = await tick('waited', (check) => (check <= 3 ? BUSY : startOf('run_waited')));
+    expect({ outcome, checks: asked.length }).toEqual({ outcome: 'started', checks: 4 });
+    expect((asked[3]?.at ?? 0) - (asked[0]?.at ?? 0)).toBeGreaterThanOrEqual(30_000);
+    expect(new Set(asked.map(({ tick: { scheduledAt } }) => scheduledAt)).size).toBe(1);
+  });
+
+  test('gives up after two minutes and writes why', async () => {
+    const { outcome, asked, skipped } = await tick('skipped', () => BUSY);
+    expect({ outcome, checks: asked.length }).toEqual({ outcome: 'skipped', checks: 13 });
+    expect(skipped).toEqual([expect.objectContaining({ scheduleId: 'sch_1', reason: BUSY.reason })]);
+    expect((asked[12]?.at ?? 0) - (asked[0]?.at ?? 0)).toBeGreaterThanOrEqual(120_000);
+  });
+
+  test('ends when there is nothing to do', async () => {
+    const { outcome, skipped } = await tick('ignored', () => ({ action: 'ignore' }));
+    expect({ outcome, skipped }).toEqual({ outcome: 'ignored', skipped: [] });
+  });
+});
+
+test('recorded ticks replay', async () => {
+  const files = (await readdir(REPLAY)).filter((file) => /^cron-tick-.*\.json$/.test(file));
+  expect(files.length).toBeGreaterThanOrEqual(5);
+  for (const file of files) {
+    const history: unknown = JSON.parse(await readFile(REPLAY + file, 'utf8'));
+    await Worker.runReplayHistory({ workflowBundle }, history);
+  }
+});

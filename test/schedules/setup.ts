@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto';
+import { connect, createServer, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { Connection } from '@temporalio/client';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { sql } from 'kysely';
+import { DefaultLogger, Runtime, bundleWorkflowCode, type WorkflowBundle } from '@temporalio/worker';
+import { openDatabase, type Database } from '../../db/client.js';
+import { newId } from '../../db/ids.js';
+import { migrate } from '../../db/migrate.js';
+import { compilePrompt } from '../../workflows/definition/prompt.js';
+
+// The only place that knows where the servers come from.
+const POSTGRES_URL = process.env['TEST_POSTGRES_URL'] ?? 'postgres://app:pw@127.0.0.1:5432/postgres';
+const TEMPORAL = process.env['TEMPORAL_CLI_PATH'] ?? 'temporal';
+const TIME_SKIPPING = process.env['TEMPORAL_TEST_SERVER_PATH'] ?? 'temporal-test-server';
+
+Runtime.install({ logger: new DefaultLogger('ERROR') });
+
+export interface TestDatabase {
+  readonly db: Database;
+  readonly close: () => Promise<void>;
+}
+
+/** An empty database of its own, migrated. */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  const admin = openDatabase({ url: POSTGRES_URL, maxConnections: 1 });
+  await sql.raw(`create database ${name}`).execute(admin);
+  const url = new URL(POSTGRES_URL);
+  url.pathname = `/${name}`;
+  const db = openDatabase({ url: url.href, maxConnections: 10 });
+  await migrate(db);
+  return {
+    db,
+    close: async () => {
+      await db.destroy();
+      await sql.raw(`drop database ${name}`).execute(admin);
+      await admin.destroy();
+    },
+  };
+}
+
+export const startTemporal = (): Promise<TestWorkflowEnvironment> =>
+  TestWorkflowEnvironment.createLocal({ server: { executable: { type: 'existing-path', path: TEMPORAL } } });
+
+export const startTimeSkipping = (): Promise<TestWorkflowEnvironment> =>
+  TestWorkflowEnvironment.createTimeSkipping({
+    server: { executable: { type: 'existing-path', path: TIME_SKIPPING } },
+  });
+
+export const bundleTicks = (): Promise<WorkflowBundle> =>
+  bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('./workflows.js', import.meta.url)),
+    logger: new DefaultLogger('ERROR'),
+  });
+
+export interface TestWorkspace {
+  readonly workspaceId: string;
+}
+
+export async function seedWorkspace(
+  db: Database,
+  settings: { readonly max_concurrent_tasks?: number } = {},
+): Promise<TestWorkspace> {
+  const tenantId = newId('ten');
+  const workspaceId = newId('ws');
+  await db.insertInto('tenants').values({ id: tenantId, name: 'Tenant' }).execute();
+  await db
+    .insertInto('workspaces')
+    .values({ id: workspaceId, tenant_id: tenantId, slug: workspaceId, name: 'Workspace', ...settings })
+    .execute();
+  return { workspaceId };
+}
+
+export interface TestChain {
+  readonly id: string;
+  readonly slug: string;
+  readonly versionId: string;
+}
+
+/** A chain that is live, with one version. */
+export async function seedChain(db: Database, workspaceId: string, slug: string): Promise<TestChain> {
+  const id = newId('def');
+  const versionId = newId('ver');
+  await db
+    .insertInto('definitions')
+    .values({
+      id,
+      workspace_id: workspaceId,
+      kind: 'chain',
+      slug,
+      name: slug,
+      status: 'live',
+      document: '{}',
+      version_id: versionId,
+      created_by: 'test',
+    })
+    .execute();
+  await db
+    .insertInto('versions')
+    .values({
+      id: versionId,
+      workspace_id: workspaceId,
+      definition_id: id,
+      number: 1,
+      hash: 'hash',
+      document: '{}',
+      plan: JSON.stringify(compilePrompt({ agent: 'a', label: 'a' })),
+    })
+    .execute();
+  return { id, slug, versionId };
+}
+
+/** A client that was connected and whose server has since gone away. */
+export async function connectThenLose(address: string): Promise<Connection> {
+  const [host = '', port = ''] = address.split(':');
+  const sockets = new Set<Socket>();
+  const proxy = createServer((near) => {
+    const far = connect(Number(port), host);
+    for (const socket of [near, far]) sockets.add(socket.on('error', () => undefined));
+    near.pipe(far).pipe(near);
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const bound = proxy.address();
+  if (bound === null || typeof bound === 'string') throw new Error('the proxy has no port');
+  const connection = await Connection.connect({ address: `127.0.0.1:${bound.port}` });
+  proxy.close();
+  for (const socket of sockets) socket.destroy();
+  return connection;
+}
