@@ -136,8 +136,6 @@ export interface RouteSpec<P extends string, Q extends z.ZodType, B extends z.Zo
   readonly produces?: string;
   /** Default 200; 204 sends no body. */
   readonly status?: number;
-  /** What a body that does not fit its schema answers; default 422. */
-  readonly invalidStatus?: 400;
   /** Statuses beyond 401, 403, 422, 429 and 500 that the route answers, with when. */
   readonly errors?: Readonly<Record<number, string>>;
   readonly handle: (

@@ -1,7 +1,7 @@
 import type { Outcome, ScheduledRun, SkippedTick } from '../../db/schedule-history.js';
 import { chainPrompt, promptOf } from '../../db/schedule-runs.js';
 import type { Schedule } from '../../db/schedules.js';
-import { isReference } from '../../workflows/definition/values.js';
+import { isInline } from '../../workflows/definition/values.js';
 
 export type LastStatus = 'success' | 'error' | 'skipped' | 'stale';
 
@@ -108,7 +108,7 @@ export function presentSkip(tick: SkippedTick, schedule: Schedule): HistoryEntry
 
 /** What this run was given, which later changes of the schedule leave as it was. */
 function promptOfRun({ definition_kind: kind, input }: ScheduledRun, schedule: Schedule): string {
-  const given = isReference(input) ? null : input.json;
+  const given = isInline(input) ? input.json : null;
   if (kind === 'prompt') return typeof given === 'string' ? given : promptOf(schedule);
   return schedule.chain === null ? promptOf(schedule) : chainPrompt(schedule.chain.slug, given);
 }
