@@ -1,4 +1,5 @@
-import { Cron } from 'croner';
+import { readCron } from './cron.js';
+import { canonicalZone } from './zones.js';
 import { stepsOf, type ChainDocument, type ChainStep, type StepOf } from './chain.js';
 
 /** What stands between a chain and going live, with the sentence that says how to mend it. */
@@ -88,23 +89,17 @@ function scheduleProblems(path: string, { config }: StepOf<'schedule'>): readonl
     : [{ code: 'bad_schedule', field: `${path}.config.${problem.key}`, message: problem.message }];
 }
 
-/** Whether five fields and an IANA zone make a time that comes. */
+/** Whether a cron expression and an IANA zone make a time that comes. */
 export function cronProblem(
   cron: string,
   timezone: string,
 ): { readonly key: 'cron' | 'timezone'; readonly message: string } | null {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: timezone });
-  } catch {
-    return { key: 'timezone', message: `"${timezone}" is no time zone; use an IANA name such as Europe/Berlin.` };
+  if (canonicalZone(timezone) === null) {
+    const message = `"${timezone}" is no time zone; use an IANA name such as Europe/Berlin.`;
+    return { key: 'timezone', message };
   }
-  const message = `"${cron}" is no cron expression; use five fields such as "0 9 * * 1-5".`;
-  if (cron.trim().split(/\s+/).length !== 5) return { key: 'cron', message };
-  try {
-    return new Cron(cron, { timezone }).nextRun() === null ? { key: 'cron', message: `"${cron}" never comes.` } : null;
-  } catch {
-    return { key: 'cron', message };
-  }
+  const read = readCron(cron);
+  return 'problem' in read ? { key: 'cron', message: read.problem } : null;
 }
 
 function branchProblems({ primary_steps: steps, branches }: ChainDocument): readonly Problem[] {
