@@ -12,7 +12,6 @@ import { createScheduleActivities } from '../activities/schedules.js';
 import { createSegmentActivities } from '../activities/segment.js';
 import type { Database } from '../db/client.js';
 import { createVault } from '../db/crypto.js';
-import { parseEgressAllow } from '../db/egress.js';
 import type { Logger } from '../db/log.js';
 import { readSecrets } from '../db/secrets.js';
 import type { RunActivities, ScheduleActivities } from '../workflows/contract/activities.js';
@@ -60,7 +59,7 @@ export function createActivities({
 }: Pick<EngineWorkerOptions, 'config' | 'db' | 'log'>): RunActivities & ScheduleActivities {
   const mail: MailPort | null = config.smtp === undefined ? null : createMailPort(config.smtp);
   const runners = createNodeRunners({
-    egress: createEgress({ allow: parseEgressAllow(config.egressAllow.join(',')) }),
+    egress: createEgress({ allow: config.egressAllow }),
     llm: createLlmPort(config.llm ?? {}),
     mail,
     log,

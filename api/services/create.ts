@@ -1,6 +1,6 @@
 import type { Database } from '../../db/client.js';
 import { createVault } from '../../db/crypto.js';
-import { egressProblem, parseEgressAllow } from '../../db/egress.js';
+import { egressProblem } from '../../db/egress.js';
 import type { Logger } from '../../db/log.js';
 import type { ApiConfig } from '../config.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
@@ -26,7 +26,7 @@ export interface ServiceDeps {
 /** The composition root: every service with what it needs. */
 export function createServices({ config, db, temporal, log }: ServiceDeps): Services {
   const secrets = { db, vault: createVault(config.masterKey) };
-  const allow = parseEgressAllow(config.egressAllow.join(','));
+  const allow = config.egressAllow;
   const rules = { urlProblem: (url: string) => egressProblem(url, allow) };
   const audit = createAuditService({ db });
   const runs = createRunService({ db, temporal, log });
