@@ -30,7 +30,7 @@ export function createRecordActivities(deps: RecordDeps): RecordActivities {
   return {
     openWait: (input) => openWait(deps, input),
     recordTransitions: ({ run, flush }) => writeFlush(db, run, flush),
-    finishRun: ({ run, flush, end }) => writeEnd(db, run, flush, end),
+    finishRun: ({ run, flush, end }) => writeEnd(db, run, { flush, end }),
     loadPlan: ({ run, versionId }) => planOfVersion(db, run.workspaceId, versionId),
     nextCronTime: async ({ cron, timezone, after }) => {
       const next = new Cron(cron, { timezone }).nextRun(new Date(after));

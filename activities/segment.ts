@@ -2,7 +2,13 @@ import { ApplicationFailure, Context, CancelledFailure } from '@temporalio/activ
 import { beginStep, endStep, NOTHING_TO_FLUSH } from '../db/run-records.js';
 import { cleanJson, loadValue, storeValue } from '../db/values.js';
 import type { Database } from '../db/client.js';
-import type { ActivityKind, RunActivities, RunSegmentInput, SegmentFailure, SegmentStep } from '../workflows/contract/activities.js';
+import type {
+  ActivityKind,
+  RunActivities,
+  RunSegmentInput,
+  SegmentFailure,
+  SegmentStep,
+} from '../workflows/contract/activities.js';
 import { Failure, type NodeError } from '../workflows/contract/failures.js';
 import { effectKey } from '../workflows/contract/ids.js';
 import type { NodePolicy } from '../workflows/definition/plan.js';
@@ -50,7 +56,7 @@ async function runSteps(deps: SegmentDeps, input: RunSegmentInput): Promise<{ re
     const flush = index === 0 ? input.flush : NOTHING_TO_FLUSH;
     const { node, visit, seq } = step;
     const start = { nodeId: node.id, visit, seq, kind: node.dialectKind, label: node.label, input: value };
-    const begun = await beginStep(deps.db, input.run, start, flush);
+    const begun = await beginStep(deps.db, input.run, { step: start, flush });
     if (begun.status === 'completed' && begun.output !== null) outputs.push(begun.output);
     else outputs.push(await runStep(deps, input, { step, value, begun, outputs }));
   }
@@ -71,20 +77,27 @@ async function runStep(deps: SegmentDeps, input: RunSegmentInput, attempt: StepA
   const result = await attemptOnce(deps, input, { ...attempt, json });
   const end = { nodeId: node.id, visit };
   if ('output' in result) {
-    const output = await storeValue(db, input.run, result.output, input.inlineLimitBytes);
+    const output = await storeValue(db, input.run, { json: result.output, limitBytes: input.inlineLimitBytes });
     const isLast = attempt.step === input.steps.at(-1);
     const finished = isLast && input.finishes ? { ...input.flush, seq: attempt.step.seq, status: null } : null;
-    await endStep(db, input.run, { ...end, status: 'completed', output, error: null, failed: false }, finished);
+    await endStep(db, input.run, { ...end, status: 'completed', output, error: null, failed: false, finished });
     return output;
   }
   const { error, cause } = result;
   if (cause === null) {
-    await endStep(db, input.run, { ...end, status: 'cancelled', output: null, error, failed: false });
+    await endStep(db, input.run, { ...end, status: 'cancelled', output: null, error, failed: false, finished: null });
     throw new CancelledFailure(error.message);
   }
   const failures = attempt.begun.failures + 1;
   const isFinal = !cause.retryable || failures >= node.policy.maxAttempts;
-  await endStep(db, input.run, { ...end, status: isFinal ? 'failed' : 'running', output: null, error, failed: true });
+  await endStep(db, input.run, {
+    ...end,
+    status: isFinal ? 'failed' : 'running',
+    output: null,
+    error,
+    failed: true,
+    finished: null,
+  });
   throw isFinal ? finalFailure(attempt.outputs, error) : nextAttempt(node.policy, failures, { error, cause });
 }
 

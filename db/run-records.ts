@@ -20,8 +20,14 @@ export async function writeFlush(db: Database, run: RunRef, flush: Flush): Promi
   await sql`with ${flushParts(run, flush)} select 1`.execute(db);
 }
 
-export async function writeEnd(db: Database, run: RunRef, flush: Flush, end: RunEnd): Promise<void> {
-  await sql`with ${flushParts(run, { ...flush, status: null, taken: null })}, ${endPart(run, flush, end)} select 1`.execute(db);
+export async function writeEnd(
+  db: Database,
+  run: RunRef,
+  { flush, end }: { readonly flush: Flush; readonly end: RunEnd },
+): Promise<void> {
+  await sql`with ${flushParts(run, { ...flush, status: null, taken: null })}, ${endPart(run, flush, end)} select 1`.execute(
+    db,
+  );
 }
 
 export interface StepStart {
@@ -42,7 +48,11 @@ export interface BegunStep {
 }
 
 /** Marks a step as running and answers what is known of it: a completed one keeps its output and is not run again. */
-export async function beginStep(db: Database, run: RunRef, step: StepStart, flush: Flush): Promise<BegunStep> {
+export async function beginStep(
+  db: Database,
+  run: RunRef,
+  { step, flush }: { readonly step: StepStart; readonly flush: Flush },
+): Promise<BegunStep> {
   const { rows } = await sql<BegunStep>`
     with ${flushParts(run, flush)}
     insert into run_steps (run_id, node_id, visit, seq, kind, label, status, input, started_at)
@@ -65,10 +75,13 @@ export interface StepEnd {
   readonly error: NodeError | null;
   /** Counts this attempt against the node's policy. */
   readonly failed: boolean;
+  /** The run's end when it ends with this step. */
+  readonly finished: Flush | null;
 }
 
 /** Ends an attempt of a step and, when the run ends with it, the run. */
-export async function endStep(db: Database, run: RunRef, step: StepEnd, finished: Flush | null = null): Promise<void> {
+export async function endStep(db: Database, run: RunRef, step: StepEnd): Promise<void> {
+  const { finished } = step;
   const end = { status: 'completed', output: step.output ?? { json: null } } as const;
   const runPart = finished === null ? sql`nothing as (select 1)` : endPart(run, finished, end);
   await sql`

@@ -37,7 +37,12 @@ export async function insertRun(db: Database, run: NewRun): Promise<RunInput> {
     })
     .onConflict((conflict) => conflict.column('id').doNothing())
     .execute();
-  return { run: run.run, source: planSource(run.plan, run.definition?.versionId ?? null), input: run.input };
+  return {
+    run: run.run,
+    source: planSource(run.plan, run.definition?.versionId ?? null),
+    input: run.input,
+    ...(run.definition === null ? {} : { definitionId: run.definition.id }),
+  };
 }
 
 /** A small plan travels with the start, a larger one is loaded by the worker. */
@@ -69,13 +74,22 @@ const selectQueued = (db: Database) =>
   db
     .selectFrom('runs')
     .leftJoin('versions', 'versions.id', 'runs.version_id')
-    .select(['runs.id', 'runs.workspace_id', 'runs.version_id', 'runs.input', 'runs.plan', 'versions.plan as version_plan'])
+    .select([
+      'runs.id',
+      'runs.workspace_id',
+      'runs.version_id',
+      'runs.definition_id',
+      'runs.input',
+      'runs.plan',
+      'versions.plan as version_plan',
+    ])
     .where('runs.status', '=', 'queued');
 
 interface QueuedRow {
   readonly id: string;
   readonly workspace_id: string;
   readonly version_id: string | null;
+  readonly definition_id: string | null;
   readonly input: Value;
   readonly plan: Plan | null;
   readonly version_plan: Plan | null;
@@ -85,7 +99,8 @@ function toInput(row: QueuedRow): RunInput | null {
   const plan = row.plan ?? row.version_plan;
   if (plan === null) return null;
   const run = { workspaceId: row.workspace_id, runId: row.id };
-  return { run, source: planSource(plan, row.version_id), input: row.input };
+  const of = row.definition_id === null ? {} : { definitionId: row.definition_id };
+  return { run, source: planSource(plan, row.version_id), input: row.input, ...of };
 }
 
 export async function planOfVersion(db: Database, workspaceId: string, versionId: string): Promise<Plan> {

@@ -7,8 +7,7 @@ import { inline, INLINE_LIMIT_BYTES, type Json, type Value } from '../workflows/
 export async function storeValue(
   db: Database,
   run: RunRef,
-  json: Json,
-  limitBytes: number = INLINE_LIMIT_BYTES,
+  { json, limitBytes = INLINE_LIMIT_BYTES }: { readonly json: Json; readonly limitBytes?: number },
 ): Promise<Value> {
   const text = JSON.stringify(json);
   const bytes = Buffer.byteLength(text);

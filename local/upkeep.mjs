@@ -8,6 +8,8 @@ const OLDEST_NODE = [20, 18, 1];
 const SOURCE_FOLDERS = ['workflows', 'db', 'activities', 'workers', 'api', 'local', 'test', 'bench'];
 const ASSETS = [['node_modules/redoc/bundles/redoc.standalone.js', 'dist/assets/redoc.standalone.js']];
 
+const BUILD_STEPS = [['node_modules/typescript/bin/tsc', '-b'], ['dist/local/bundle-workflows.js']];
+
 /** One sentence when this Node is too old, else undefined. */
 export function nodeTrouble(version = process.versions.node) {
   const parts = version.split('.').map(Number);
@@ -82,9 +84,10 @@ export function build(root, say) {
   say('Building…');
   const stamp = sourceStamp(root);
   fs.rmSync(path.join(root, 'dist'), { recursive: true, force: true });
-  const compiler = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const done = spawnSync(process.execPath, [compiler, '-b'], { cwd: root, stdio: 'inherit' });
-  if (done.status !== 0) return false;
+  for (const step of BUILD_STEPS) {
+    const done = spawnSync(process.execPath, step, { cwd: root, stdio: 'inherit' });
+    if (done.status !== 0) return false;
+  }
   for (const [from, to] of ASSETS) copyAsset(path.join(root, from), path.join(root, to));
   fs.writeFileSync(stampFile(root), stamp);
   return true;

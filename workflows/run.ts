@@ -111,20 +111,26 @@ async function interpret(session: RunSession): Promise<Error | null> {
 async function pump(session: RunSession, failures: unknown[]): Promise<void> {
   for (const visit of Object.values(session.state.open)) launch(session, visit, failures);
   while (session.state.end === null && !isDrained(session)) {
-    const { ready } = session.state;
-    const visit = session.draining || session.busy >= MAX_IN_FLIGHT ? undefined : ready[0];
-    if (visit !== undefined) {
-      session.state = start(session.state, visit);
-      launch(session, visit, failures);
-    } else if (session.busy === 0 && session.isDirty() && session.state.end === null) {
-      await flushAll(session);
-    } else {
-      await condition(() => failures.length > 0 || hasMoved(session));
-    }
+    await step(session, failures);
     if (failures.length > 0) throw failures[0];
     if (isFull(session)) session.draining = true;
   }
 }
+
+/** Takes up the next ready visit, or tells the read model where the run stands, or waits for something to happen. */
+async function step(session: RunSession, failures: unknown[]): Promise<void> {
+  const [visit] = session.state.ready;
+  if (visit !== undefined && mayLaunch(session)) {
+    session.state = start(session.state, visit);
+    launch(session, visit, failures);
+  } else if (session.busy === 0 && session.isDirty()) {
+    await flushAll(session);
+  } else {
+    await condition(() => failures.length > 0 || hasMoved(session));
+  }
+}
+
+const mayLaunch = (session: RunSession): boolean => !session.draining && session.busy < MAX_IN_FLIGHT;
 
 function launch(session: RunSession, visit: Parameters<typeof execute>[1], failures: unknown[]): void {
   execute(session, visit).catch((error: unknown) => failures.push(error));
@@ -133,7 +139,8 @@ function launch(session: RunSession, visit: Parameters<typeof execute>[1], failu
 const hasMoved = (session: RunSession): boolean =>
   session.state.end !== null ||
   isDrained(session) ||
-  (!session.draining && (isFull(session) || (session.state.ready.length > 0 && session.busy < MAX_IN_FLIGHT))) ||
+  (!session.draining && isFull(session)) ||
+  (session.state.ready.length > 0 && mayLaunch(session)) ||
   (session.busy === 0 && session.isDirty());
 
 const isDrained = (session: RunSession): boolean => session.draining && session.busy === 0;

@@ -3,7 +3,7 @@ import { newSeed } from '../../db/ids.js';
 import type { KeyedRequest } from '../../db/idempotency.js';
 import type { Services } from '../services/index.js';
 import { answerOf, attempt, sendAnswer, type Answer } from './answer.js';
-import { auditOf, type AuditEntry } from './audit.js';
+import { auditOf } from './audit.js';
 import { checkContentType, defaultBodyLimit, parseBody, planBody, type BodyPlan } from './body.js';
 import type { HttpConfig } from './config.js';
 import { isHttps } from './config.js';

@@ -3,7 +3,6 @@ import { badRequest } from '../http/errors.js';
 import { route, type Route } from '../http/route.js';
 import { JsonValue, Time } from '../http/schemas.js';
 
-
 const Approval = z
   .object({
     id: z.string(),

@@ -20,8 +20,10 @@ const example = {
   ],
 };
 
-const ChainBody = ChainDocument.extend({ slug: Slug.optional(), status: Status.optional() })
-  .meta({ id: 'ChainInput', example });
+const ChainBody = ChainDocument.extend({ slug: Slug.optional(), status: Status.optional() }).meta({
+  id: 'ChainInput',
+  example,
+});
 
 const Problem = z.object({ code: z.string(), field: z.string(), message: z.string() }).meta({ id: 'Problem' });
 
@@ -104,8 +106,7 @@ const RunBody = z
   .optional()
   .meta({ id: 'ChainRunInput', example: { input: { text: 'Order 1042 arrived broken' } } });
 
-const inputOf = (body: z.output<typeof RunBody>): Json =>
-  typeof body === 'string' ? body : (body?.input ?? null);
+const inputOf = (body: z.output<typeof RunBody>): Json => (typeof body === 'string' ? body : (body?.input ?? null));
 
 const ResumeBody = z
   .strictObject({

@@ -69,7 +69,12 @@ export function createApprovalService(deps: ApprovalDeps): ApprovalService {
   return {
     create: (actor, seed, approval) => createApproval(deps, { actor, seed, approval }),
     list: async (workspaceId) =>
-      scoped(db, workspaceId).select('approvals').selectAll('approvals').orderBy('created_at', 'desc').limit(NEWEST).execute(),
+      scoped(db, workspaceId)
+        .select('approvals')
+        .selectAll('approvals')
+        .orderBy('created_at', 'desc')
+        .limit(NEWEST)
+        .execute(),
     pending: (actor) => pendingFor(db, actor),
     decide: (decide) => decideApproval(deps, decide),
   };
@@ -81,7 +86,10 @@ interface Creation {
   readonly approval: NewApproval;
 }
 
-async function createApproval(deps: ApprovalDeps, { actor, seed, approval }: Creation): Promise<{ readonly id: string }> {
+async function createApproval(
+  deps: ApprovalDeps,
+  { actor, seed, approval }: Creation,
+): Promise<{ readonly id: string }> {
   const { workspaceId } = actor;
   const run = { workspaceId, runId: derivedId('run', seed) };
   const id = waitToken(run.runId, APPROVAL_NODE, 1);
@@ -115,17 +123,30 @@ async function announceRequest(
   actor: Actor,
   asked: { readonly id: string; readonly action: string; readonly reason: string | null },
 ): Promise<void> {
-  const entry = { actorType: actor.type, actorId: actor.id, entityType: 'approval', entityId: asked.id, requestId: null };
+  const entry = {
+    actorType: actor.type,
+    actorId: actor.id,
+    entityType: 'approval',
+    entityId: asked.id,
+    requestId: null,
+  };
   const details = { action: asked.action, reason: asked.reason };
   await audit.record({ ...entry, workspaceId: actor.workspaceId, action: 'APPROVAL_REQUESTED', metadata: details });
-  const workspace = await db.selectFrom('workspaces').select('parent_id').where('id', '=', actor.workspaceId).executeTakeFirst();
+  const workspace = await db
+    .selectFrom('workspaces')
+    .select('parent_id')
+    .where('id', '=', actor.workspaceId)
+    .executeTakeFirst();
   if (workspace?.parent_id === undefined || workspace.parent_id === null) return;
   const metadata = { ...details, id: asked.id, approval_id: asked.id, from_workspace_id: actor.workspaceId };
   await audit.record({ ...entry, workspaceId: workspace.parent_id, action: 'APPROVAL_ESCALATED', metadata });
 }
 
 /** The workspaces an actor sees are its own and all below them. */
-async function pendingFor(db: Database, actor: Actor): Promise<readonly (ApprovalView & { readonly workspace_name: string })[]> {
+async function pendingFor(
+  db: Database,
+  actor: Actor,
+): Promise<readonly (ApprovalView & { readonly workspace_name: string })[]> {
   const roots =
     actor.type === 'user'
       ? sql`select workspace_id as id from memberships where user_id = ${actor.id}`
@@ -163,4 +184,3 @@ async function decideApproval({ db, runs, audit }: ApprovalDeps, decide: DecideA
     requestId: null,
   });
 }
-

@@ -4,55 +4,22 @@ import { scoped } from '../../db/scoped.js';
 import { presentValue } from '../../db/values.js';
 import type { Database } from '../../db/client.js';
 import type { SecretStore } from '../../db/secrets.js';
-import type { NodeError } from '../../workflows/contract/failures.js';
-import type { RunStatus } from '../../workflows/contract/run.js';
 import type { ChainDocument } from '../../workflows/definition/chain.js';
-import { isBranchNode } from '../../workflows/definition/chain-plan.js';
 import { chainProblems, type ChainRules } from '../../workflows/definition/chain-problems.js';
 import type { Plan } from '../../workflows/definition/plan.js';
-import type { Json } from '../../workflows/definition/values.js';
+import type { Json, Value } from '../../workflows/definition/values.js';
 import { conflict, notFound, unauthenticated } from '../http/errors.js';
 import type { Actor } from '../http/route.js';
+import {
+  presentRun,
+  presentTraces,
+  statusOf,
+  type ChainRunDetail,
+  type ChainRunStatus,
+  type ChainRunView,
+} from './chain-run-view.js';
 import { openSecret } from './chain-secrets.js';
 import type { RunService } from './runs.js';
-
-export type ChainRunStatus = 'queued' | 'running' | 'awaiting_human' | 'completed' | 'failed' | 'cancelled';
-
-export interface ChainRunView {
-  readonly id: string;
-  readonly run_id: string;
-  readonly status: ChainRunStatus;
-  readonly trigger: string;
-  readonly branch_taken: string | null;
-  readonly started_at: Date | null;
-  readonly ended_at: Date | null;
-  readonly created_at: Date;
-  readonly duration_ms: number | null;
-}
-
-export interface ChainStepTrace {
-  readonly kind: string;
-  readonly label: string;
-  readonly status: string;
-  readonly attempt: number;
-  readonly input: Json;
-  readonly output: Json;
-  readonly error: NodeError | null;
-  readonly branch_taken: string | null;
-  readonly started_at: Date;
-  readonly ended_at: Date | null;
-  readonly duration_ms: number | null;
-}
-
-export interface ChainRunDetail extends ChainRunView {
-  readonly input: Json;
-  readonly output: Json;
-  readonly error: NodeError | null;
-  readonly primary_trace: readonly ChainStepTrace[];
-  readonly branch_trace: readonly ChainStepTrace[];
-  /** What the run waits for, while it does. */
-  readonly waiting_for: { readonly approval_id: string; readonly prompt: string; readonly assignee: string | null; readonly expires_at: Date | null } | null;
-}
 
 export interface Ingress {
   readonly workspaceId: string;
@@ -71,18 +38,28 @@ export interface Resume {
 }
 
 export interface ChainRunService {
-  readonly run: (actor: Actor, slug: string, start: { readonly input: Json; readonly seed: string }) => Promise<Accepted>;
+  readonly run: (
+    actor: Actor,
+    slug: string,
+    start: { readonly input: Json; readonly seed: string },
+  ) => Promise<Accepted>;
   /** From a signed-in caller with a signature. */
   readonly ingress: (ingress: Ingress) => Promise<Accepted>;
   /** From anybody with a signature; live chains only. */
-  readonly publicIngress: (ingress: Omit<Ingress, 'workspaceId'> & { readonly workspaceSlug: string }) => Promise<Accepted>;
+  readonly publicIngress: (
+    ingress: Omit<Ingress, 'workspaceId'> & { readonly workspaceSlug: string },
+  ) => Promise<Accepted>;
   readonly list: (
     workspaceId: string,
     slug: string,
     page: { readonly limit: number; readonly offset: number },
   ) => Promise<{ readonly items: readonly ChainRunView[]; readonly total: number }>;
   readonly get: (workspaceId: string, slug: string, runId: string) => Promise<ChainRunDetail>;
-  readonly resume: (actor: Actor, at: { readonly slug: string; readonly runId: string }, resume: Resume) => Promise<Accepted>;
+  readonly resume: (
+    actor: Actor,
+    at: { readonly slug: string; readonly runId: string },
+    resume: Resume,
+  ) => Promise<Accepted>;
 }
 
 export interface Accepted {
@@ -155,9 +132,10 @@ async function findChain(
     .where('definitions.slug', '=', slug)
     .where('definitions.deleted_at', 'is', null)
     .where('workspaces.deleted_at', 'is', null);
-  const chain = await ('workspaceId' in of
-    ? query.where('definitions.workspace_id', '=', of.workspaceId)
-    : query.where('workspaces.slug', '=', of.workspaceSlug)
+  const chain = await (
+    'workspaceId' in of
+      ? query.where('definitions.workspace_id', '=', of.workspaceId)
+      : query.where('workspaces.slug', '=', of.workspaceSlug)
   ).executeTakeFirst();
   if (chain === undefined) throw notFound('chain', slug);
   return chain;
@@ -195,7 +173,9 @@ async function verify(
   { signature, rawBody }: { readonly signature: string | undefined; readonly rawBody: Buffer },
 ): Promise<void> {
   const bad = unauthenticated('X-Chain-Signature is missing or does not match the body.');
-  const inbound = documentOf(chain).primary_steps.find((step) => step.kind === 'webhook' && step.config.url === undefined);
+  const inbound = documentOf(chain).primary_steps.find(
+    (step) => step.kind === 'webhook' && step.config.url === undefined,
+  );
   const text = inbound?.kind === 'webhook' ? inbound.config.secret : undefined;
   const key = text === undefined ? null : await openSecret(secrets, chain.workspace_id, text);
   const given = /^(?:sha256=)?([0-9a-f]{64})$/i.exec(signature ?? '')?.[1];
@@ -211,33 +191,6 @@ function refuseUnready(rules: ChainRules, chain: Chain): void {
 
 // -- reason: `ChainDocument` was checked when the row was written
 const documentOf = (chain: Chain): ChainDocument => chain.document as unknown as ChainDocument;
-
-const statusOf = (status: RunStatus): ChainRunStatus => (status === 'waiting' ? 'awaiting_human' : status);
-
-const durationOf = (from: Date | null, to: Date | null): number | null =>
-  from === null || to === null ? null : to.getTime() - from.getTime();
-
-interface RunRow {
-  readonly id: string;
-  readonly status: RunStatus;
-  readonly trigger: string;
-  readonly branch_taken: string | null;
-  readonly created_at: Date;
-  readonly started_at: Date | null;
-  readonly ended_at: Date | null;
-}
-
-const presentRun = (row: RunRow): ChainRunView => ({
-  id: row.id,
-  run_id: row.id,
-  status: statusOf(row.status),
-  trigger: row.trigger,
-  branch_taken: row.branch_taken,
-  created_at: row.created_at,
-  started_at: row.started_at,
-  ended_at: row.ended_at,
-  duration_ms: durationOf(row.started_at, row.ended_at),
-});
 
 async function listRuns(
   db: Database,
@@ -281,34 +234,15 @@ const pendingWait = (db: Database, workspaceId: string, runId: string) =>
 async function getRun(db: Database, place: RunPlace): Promise<ChainRunDetail> {
   const run = await findRun(db, place);
   const { workspaceId, runId } = place;
-  const rows = await db.selectFrom('run_steps').selectAll().where('run_id', '=', runId).orderBy('started_at').orderBy('seq').execute();
-  const value = async (stored: typeof run.output): Promise<Json> =>
+  const steps = await db.selectFrom('run_steps').selectAll().where('run_id', '=', runId).orderBy('seq').execute();
+  const value = async (stored: Value | null): Promise<Json> =>
     stored === null ? null : presentValue(db, workspaceId, stored);
-  const traces = await Promise.all(
-    rows.map(async (row) => ({
-      nodeId: row.node_id,
-      trace: {
-        kind: row.kind,
-        label: row.label,
-        status: row.status === 'waiting' && row.kind === 'human' ? 'awaiting_human' : row.status,
-        attempt: row.attempt,
-        input: await value(row.input),
-        output: await value(row.output),
-        error: row.error,
-        branch_taken: row.taken,
-        started_at: row.started_at,
-        ended_at: row.ended_at,
-        duration_ms: durationOf(row.started_at, row.ended_at),
-      },
-    })),
-  );
   return {
     ...presentRun(run),
     input: await value(run.input),
     output: await value(run.output),
     error: run.error,
-    primary_trace: traces.filter(({ nodeId }) => !isBranchNode(nodeId)).map(({ trace }) => trace),
-    branch_trace: traces.filter(({ nodeId }) => isBranchNode(nodeId)).map(({ trace }) => trace),
+    ...(await presentTraces(steps, value)),
     waiting_for: (await pendingWait(db, workspaceId, runId)) ?? null,
   };
 }

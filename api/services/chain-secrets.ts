@@ -14,7 +14,10 @@ export async function vaultSecrets(
   { slug, document }: { readonly slug: string; readonly document: ChainDocument },
 ): Promise<ChainDocument> {
   const found: { readonly name: string; readonly value: string }[] = [];
-  const prefix = slug.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_').slice(0, 40);
+  const prefix = slug
+    .toUpperCase()
+    .replaceAll(/[^A-Z0-9]/g, '_')
+    .slice(0, 40);
   const cleaned = mapSteps(document, (step) => {
     if (!hasLiteralSecret(step)) return step;
     const name = `CHAIN_${prefix}_${randomBytes(4).toString('hex').toUpperCase()}`;

@@ -173,7 +173,10 @@ async function createChain(deps: ChainDeps, actor: Actor, input: ChainInput): Pr
   const slug = input.slug ?? slugFrom(input.document.name);
   const status = input.status ?? 'draft';
   gate(deps.rules, input.document, status);
-  const taken = await selectChains(db, actor.workspaceId).select('definitions.id').where('slug', '=', slug).executeTakeFirst();
+  const taken = await selectChains(db, actor.workspaceId)
+    .select('definitions.id')
+    .where('slug', '=', slug)
+    .executeTakeFirst();
   if (taken !== undefined) throw conflict(`A chain with the slug "${slug}" exists; choose another slug.`);
   const document = await vaultSecrets(deps.secrets, actor.workspaceId, { slug, document: input.document });
   const id = newId('def');
@@ -226,8 +229,23 @@ async function replaceChain(
   return getChain(deps, workspaceId, to);
 }
 
+const MAX_NODES = 500;
+const MAX_PLAN_BYTES = 1024 * 1024;
+
+/** A run loads its whole plan, and every decide step has its own copy of the branches it may take. */
+function limit(document: ChainDocument): void {
+  const plan = compileChain(document);
+  const nodes = Object.keys(plan?.nodes ?? {}).length;
+  const bytes = Buffer.byteLength(JSON.stringify(plan));
+  if (nodes <= MAX_NODES && bytes <= MAX_PLAN_BYTES) return;
+  const limits = `at most ${MAX_NODES} nodes and ${MAX_PLAN_BYTES} bytes are possible`;
+  const message = `the chain compiles to ${nodes} nodes and ${bytes} bytes, branches counted once a decide step; ${limits}`;
+  throw invalid([{ field: 'primary_steps', message }]);
+}
+
 /** A live chain starts by itself and from outside: nothing unsafe or half-written may. */
 function gate(rules: ChainRules, document: ChainDocument, status: ChainStatus): void {
+  limit(document);
   if (status !== 'live') return;
   const blockers = chainProblems(document, rules);
   if (blockers.length > 0) throw invalid(blockers, { blockers });
@@ -240,7 +258,8 @@ async function bindVersion(
 ): Promise<void> {
   const plan = compileChain(document);
   const json = document as unknown as Json; // -- reason: a parsed document is plain JSON
-  const versionId = plan === null ? null : await ensureVersion(db, { workspaceId, definitionId: id, document: json, plan });
+  const versionId =
+    plan === null ? null : await ensureVersion(db, { workspaceId, definitionId: id, document: json, plan });
   await scoped(db, workspaceId).update('definitions', id).set({ version_id: versionId }).execute();
 }
 

@@ -26,8 +26,7 @@ export interface ServiceDeps {
 /** The composition root: every service with what it needs. */
 export function createServices({ config, db, temporal, log }: ServiceDeps): Services {
   const secrets = { db, vault: createVault(config.masterKey) };
-  const allow = config.egressAllow;
-  const rules = { urlProblem: (url: string) => egressProblem(url, allow) };
+  const rules = { urlProblem: (url: string) => egressProblem(url, config.egressAllow) };
   const audit = createAuditService({ db });
   const runs = createRunService({ db, temporal, log });
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });

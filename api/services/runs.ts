@@ -79,7 +79,7 @@ async function acceptValue(db: Database, run: RunRef, json: Json): Promise<Value
   if (bytes > INPUT_LIMIT_BYTES) {
     throw tooLarge(`The input is ${bytes} bytes; at most ${INPUT_LIMIT_BYTES} (2 MiB) are accepted.`);
   }
-  return storeValue(db, run, cleanJson(json));
+  return storeValue(db, run, { json: cleanJson(json) });
 }
 
 /** The row is the outbox: a start that fails now is made by the sweep. */
@@ -106,7 +106,8 @@ async function decideWait(deps: RunDeps, decide: Decide): Promise<{ readonly sta
   let result = await temporal.resolveWait(run, request);
   if (result.outcome === 'closed' && (await startQueued(deps, run))) result = await temporal.resolveWait(run, request);
   if (result.outcome === 'settled' || result.outcome === 'closed') return 'settled';
-  if (result.outcome === 'unknown') throw new ApiError(503, 'The run has not come to this wait yet; try again in a moment.');
+  if (result.outcome === 'unknown')
+    throw new ApiError(503, 'The run has not come to this wait yet; try again in a moment.');
   const { settlement, status, seq } = result.wait;
   const isOpen = status === 'running' || status === 'waiting';
   await writeSettlement(db, run, { settlement, status: isOpen ? status : null, seq });

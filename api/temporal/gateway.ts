@@ -6,6 +6,7 @@ import {
   WorkflowUpdateFailedError,
   type ConnectionLike,
 } from '@temporalio/client';
+import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
 import { Failure } from '../../workflows/contract/failures.js';
 import { runWorkflowId } from '../../workflows/contract/ids.js';
 import type { ResolvedWait, ResolveWait } from '../../workflows/contract/messages.js';
@@ -47,8 +48,7 @@ export function createTemporalGateway({ connection, namespace, eagerStart }: Gat
   const client = new Client({ connection, namespace });
   return {
     startRun: (input) => within(connection, START_DEADLINE_MS, () => startRun(client, input, eagerStart)),
-    resolveWait: (run, request) =>
-      within(connection, UPDATE_DEADLINE_MS, () => resolveWaitOf(client, run, request)),
+    resolveWait: (run, request) => within(connection, UPDATE_DEADLINE_MS, () => resolveWaitOf(client, run, request)),
     schedules: createScheduleGateway({ client }),
     ping: () =>
       within(connection, START_DEADLINE_MS, async () => {
@@ -71,11 +71,25 @@ async function startRun(client: Client, input: RunInput, requestEagerStart: bool
       workflowIdReusePolicy: 'REJECT_DUPLICATE',
       workflowIdConflictPolicy: 'USE_EXISTING',
       priority: { fairnessKey: workspaceId },
+      typedSearchAttributes: attributesOf(input),
     });
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
   }
 }
+
+const attribute = {
+  workspace: defineSearchAttributeKey('KeelsonWorkspace', 'KEYWORD'),
+  definition: defineSearchAttributeKey('KeelsonDefinition', 'KEYWORD'),
+  run: defineSearchAttributeKey('KeelsonRun', 'KEYWORD'),
+};
+
+/** What engineers find runs by in Temporal's own lists. */
+const attributesOf = ({ run, definitionId }: RunInput): SearchAttributePair[] => [
+  { key: attribute.workspace, value: run.workspaceId },
+  { key: attribute.run, value: run.runId },
+  ...(definitionId === undefined ? [] : [{ key: attribute.definition, value: definitionId }]),
+];
 
 async function resolveWaitOf(client: Client, run: RunRef, request: ResolveWait): Promise<WaitResult> {
   const handle = client.workflow.getHandle(runWorkflowId(run.workspaceId, run.runId));

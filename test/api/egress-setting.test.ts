@@ -21,10 +21,7 @@ test.each([
   ['http://127.0.0.1:10/hook', 422],
 ])('KEELSON_EGRESS_ALLOW decides whether a live chain may call %s', async (url, status) => {
   const primary_steps = [{ kind: 'webhook', label: 'Tell the CRM', config: { url } }];
-  const created = await person.call('POST', '/v1/workflow-chains', {
-    name: `Calls ${url}`,
-    status: 'live',
-    primary_steps,
-  });
+  const body = { name: `Calls ${url}`, status: 'live', primary_steps };
+  const created = await person.call('POST', '/v1/workflow-chains', { body });
   expect(created.status).toBe(status);
 });

@@ -12,6 +12,6 @@ test.each([
   ['too long a list', z.array(z.string()).max(1), ['a', 'b'], 'must have at most 1 items'],
   ['too small a number', z.number().gt(0), 0, 'must be more than 0'],
   ['a schema with words of its own', z.string('say who'), 3, 'say who'],
-])('%s is told in plain words', (_name, schema, value, sentence) => {
+])('%s is told in plain words', (...[, schema, value, sentence]) => {
   expect(schema.safeParse(value, { error: sentenceOf }).error?.issues[0]?.message).toBe(sentence);
 });

@@ -17,7 +17,13 @@ const full = parse({
     { kind: 'notify', label: 'Tell', config: { to: 'ana@example.com' } },
   ],
   branches: [
-    { name: 'refund', steps: [{ kind: 'human', label: 'Pay?' }, { kind: 'notify', label: 'Paid' }] },
+    {
+      name: 'refund',
+      steps: [
+        { kind: 'human', label: 'Pay?' },
+        { kind: 'notify', label: 'Paid' },
+      ],
+    },
     { name: 'spam', steps: [{ kind: 'notify', label: 'Drop' }] },
   ],
 });
@@ -26,16 +32,38 @@ describe('compiling', () => {
   const plan = compileChain(full);
 
   test('every step is a node, in order', () => {
-    expect(Object.keys(plan?.nodes ?? {})).toEqual(['p0', 'p1', 'p2', 'p2.b0.0', 'p2.b0.1', 'p2.b1.0', 'p3', 'p4', 'p5']);
+    expect(Object.keys(plan?.nodes ?? {})).toEqual([
+      'p0',
+      'p1',
+      'p2',
+      'p2.b0.0',
+      'p2.b0.1',
+      'p2.b1.0',
+      'p3',
+      'p4',
+      'p5',
+    ]);
     expect(plan?.entry).toBe('p0');
     expect(Object.values(plan?.nodes ?? {}).map((node) => node.kind)).toEqual([
-      'pass', 'agent', 'branch', 'approval', 'notify', 'notify', 'webhook', 'approval', 'notify',
+      'pass',
+      'agent',
+      'branch',
+      'approval',
+      'notify',
+      'notify',
+      'webhook',
+      'approval',
+      'notify',
     ]);
   });
 
   test('a decide step tries its branches in order and then the main line', () => {
     const ways = edgesFrom(plan?.edges ?? [], 'p2', 'out');
-    expect(ways.map(({ to, label }) => [to, label])).toEqual([['p2.b0.0', 'refund'], ['p2.b1.0', 'spam'], ['p3', null]]);
+    expect(ways.map(({ to, label }) => [to, label])).toEqual([
+      ['p2.b0.0', 'refund'],
+      ['p2.b1.0', 'spam'],
+      ['p3', null],
+    ]);
   });
 
   test('a branch comes back to the main line, a human step only when approved', () => {
@@ -83,7 +111,8 @@ describe('schedules', () => {
 });
 
 describe('readiness', () => {
-  const codes = (document: object): readonly string[] => chainProblems(parse(document), rules).map((problem) => problem.code);
+  const codes = (document: object): readonly string[] =>
+    chainProblems(parse(document), rules).map((problem) => problem.code);
 
   test('a whole chain has none', () => expect(chainProblems(full, rules)).toEqual([]));
 
@@ -96,7 +125,13 @@ describe('readiness', () => {
     ['schedule_incomplete', { primary_steps: [{ kind: 'schedule', label: 'When' }] }],
     ['bad_schedule', { primary_steps: [{ kind: 'schedule', label: 'When', config: { cron: 'x' } }] }],
     ['no_branches', { primary_steps: [{ kind: 'decide', label: 'Which' }] }],
-    ['branch_unused', { primary_steps: [{ kind: 'trigger', label: 'In' }], branches: [{ name: 'a', steps: [{ kind: 'human', label: 'h' }] }] }],
+    [
+      'branch_unused',
+      {
+        primary_steps: [{ kind: 'trigger', label: 'In' }],
+        branches: [{ name: 'a', steps: [{ kind: 'human', label: 'h' }] }],
+      },
+    ],
   ])('%s', (code, document) => expect(codes(document)).toContain(code));
 
   test('branches: names, steps, deciding again, unknown ones', () => {
@@ -108,7 +143,9 @@ describe('readiness', () => {
         { name: 'a', steps: [{ kind: 'human', label: 'h' }] },
       ],
     });
-    expect(problems).toEqual(expect.arrayContaining(['branch_unnamed', 'decide_in_branch', 'branch_empty', 'branch_twice', 'unknown_branch']));
+    expect(problems).toEqual(
+      expect.arrayContaining(['branch_unnamed', 'decide_in_branch', 'branch_empty', 'branch_twice', 'unknown_branch']),
+    );
   });
 });
 

@@ -9,11 +9,12 @@ import type { RunState, Visit } from '../../workflows/engine/state.js';
 import { agent, branch, buildPlan, edge, join, linePlan, logLine, pass } from '../support/plans.js';
 
 /** Completes one open visit with an output. */
-function done(plan: Plan, state: RunState, visit: Visit, text = visit.nodeId): RunState {
+function done(plan: Plan, state: RunState, { text, ...visit }: Visit & { readonly text?: string }): RunState {
+  const said = text ?? visit.nodeId;
   const candidates = edgesFrom(plan.edges, visit.nodeId, 'out');
-  const matches = candidates.map((each) => holds(each.condition, text));
+  const matches = candidates.map((each) => holds(each.condition, said));
   const edges = chosen(nodeOf(plan, visit.nodeId), candidates, matches);
-  return complete(plan, state, { visit, output: inline(text), port: 'out', edges });
+  return complete(plan, state, { visit, output: inline(said), port: 'out', edges });
 }
 
 const firstReady = (state: RunState): Visit => {
@@ -23,7 +24,10 @@ const firstReady = (state: RunState): Visit => {
 };
 
 /** Runs a plan to its end; `pick` chooses among what could happen next. */
-function play(plan: Plan, pick: (choices: number) => number): { readonly state: RunState; readonly order: readonly string[] } {
+function play(
+  plan: Plan,
+  pick: (choices: number) => number,
+): { readonly state: RunState; readonly order: readonly string[] } {
   let state = begin(plan, inline('in'));
   const order: string[] = [];
   for (let guard = 0; state.end === null && guard < 500; guard += 1) {
@@ -56,7 +60,7 @@ test('a branch follows the first edge that holds, and its default otherwise', ()
   const opened = (text: string): string => {
     const fresh = begin(plan, inline(text));
     const visit = firstReady(fresh);
-    return firstReady(done(plan, start(fresh, visit), visit, text)).nodeId;
+    return firstReady(done(plan, start(fresh, visit), { ...visit, text })).nodeId;
   };
   expect(opened('please refund me')).toBe('refund');
   expect(opened('hello')).toBe('other');
@@ -117,9 +121,15 @@ describe('failure', () => {
   });
 
   test('route follows the error edges with what went wrong', () => {
-    const plan = buildPlan([agent('a', { action: 'route' }), pass('b'), pass('c')], [edge('a', 'b'), edge('a', 'c', { port: 'error' })]);
+    const plan = buildPlan(
+      [agent('a', { action: 'route' }), pass('b'), pass('c')],
+      [edge('a', 'b'), edge('a', 'c', { port: 'error' })],
+    );
     const { state, visit } = started(plan);
-    expect(firstReady(fail(plan, state, { visit, error }))).toMatchObject({ nodeId: 'c', input: inline({ error, node: 'a' }) });
+    expect(firstReady(fail(plan, state, { visit, error }))).toMatchObject({
+      nodeId: 'c',
+      input: inline({ error, node: 'a' }),
+    });
   });
 
   test('what has ended stays as it is', () => {
@@ -141,7 +151,7 @@ test('a loop visits a node again under the next number', () => {
     for (const nodeId of ['a', 'again']) {
       const visit = firstReady(state);
       expect(visit.nodeId).toBe(nodeId);
-      state = done(plan, start(state, visit), visit, text);
+      state = done(plan, start(state, visit), { ...visit, text });
     }
   }
   expect(state.visits).toEqual({ a: 3, again: 3, z: 1 });
@@ -159,7 +169,7 @@ describe('lines of fast nodes', () => {
     const fresh = begin(plan, inline('in'));
     const visit = firstReady(fresh);
     const state = start(fresh, visit);
-    expect(endsWith(plan, state, visit, nodeOf(plan, 'b'))).toBe(true);
+    expect(endsWith(plan, state, { head: visit, last: nodeOf(plan, 'b') })).toBe(true);
     const reserved = reserve(state, 'b');
     const last = { nodeId: 'b', visit: reserved.visit, input: inline('a') };
     expect(done(plan, advance(reserved.state, visit, last), last).end?.status).toBe('completed');

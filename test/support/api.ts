@@ -23,8 +23,13 @@ export interface Person {
   readonly token: string;
   readonly userId: string;
   readonly workspace: { readonly id: string; readonly slug: string };
-  /** One request as this person; a body is sent as JSON. */
-  readonly call: (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Answered>;
+  /** One request as this person; an object is sent as JSON, a string as it is. */
+  readonly call: (method: string, path: string, sent?: Sent) => Promise<Answered>;
+}
+
+export interface Sent {
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface TestApiOptions {
@@ -72,29 +77,28 @@ async function signUp(url: string): Promise<Person> {
     body: JSON.stringify({ email, password: 'a long enough password', workspace_name: `Shop ${email}` }),
   });
   // -- reason: the shape of a sign-up's reply; a test that gets another fails at its first use
-  const { access_token: token, user, workspace } = signed.body as unknown as {
+  const {
+    access_token: token,
+    user,
+    workspace,
+  } = signed.body as unknown as {
     readonly access_token: string;
     readonly user: { readonly id: string };
     readonly workspace: Person['workspace'];
   };
-  return { token, userId: user.id, workspace, call: (method, path, body, headers) => request(url, token, { method, path, body, headers }) };
-}
-
-interface Sent {
-  readonly method: string;
-  readonly path: string;
-  readonly body?: unknown;
-  readonly headers?: Record<string, string> | undefined;
-}
-
-function request(url: string, token: string, { method, path, body, headers }: Sent): Promise<Answered> {
-  return send(`${url}${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${token}`,
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...headers,
-    },
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  });
+  return {
+    token,
+    userId: user.id,
+    workspace,
+    call: (method, path, { body, headers } = {}) =>
+      send(`${url}${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      }),
+  };
 }

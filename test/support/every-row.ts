@@ -68,11 +68,13 @@ const expired = (person: Person): Promise<string> =>
 async function things(owner: Person): Promise<Readonly<Record<string, string>>> {
   const { id } = owner.workspace;
   const steps = [{ kind: 'trigger', label: 'In' }];
-  await owner.call('POST', '/v1/workflow-chains', { name: 'Mine', slug: 'mine', primary_steps: steps });
-  await owner.call('POST', '/v1/secrets', { name: 'MINE', value: 'not shown' });
-  const run = await owner.call('POST', '/v1/workflow-chains/mine/run', {});
-  const approval = await owner.call('POST', `/workspaces/${id}/approvals`, { action: 'mine' });
-  const schedule = await owner.call('POST', `/workspaces/${id}/schedules`, { cron_expr: '0 9 * * *', prompt: 'mine' });
+  await owner.call('POST', '/v1/workflow-chains', { body: { name: 'Mine', slug: 'mine', primary_steps: steps } });
+  await owner.call('POST', '/v1/secrets', { body: { name: 'MINE', value: 'not shown' } });
+  const run = await owner.call('POST', '/v1/workflow-chains/mine/run');
+  const approval = await owner.call('POST', `/workspaces/${id}/approvals`, { body: { action: 'mine' } });
+  const schedule = await owner.call('POST', `/workspaces/${id}/schedules`, {
+    body: { cron_expr: '0 9 * * *', prompt: 'mine' },
+  });
   return {
     slug: 'mine',
     name: 'MINE',

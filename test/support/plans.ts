@@ -1,4 +1,10 @@
-import { defaultPolicy, type NodePolicy, type Plan, type PlanEdge, type PlanNode } from '../../workflows/definition/plan.js';
+import {
+  defaultPolicy,
+  type NodePolicy,
+  type Plan,
+  type PlanEdge,
+  type PlanNode,
+} from '../../workflows/definition/plan.js';
 import type { OnError, Port } from '../../workflows/definition/plan.js';
 
 const base = (id: string, policy: Partial<NodePolicy> = {}) => ({
@@ -10,8 +16,16 @@ const base = (id: string, policy: Partial<NodePolicy> = {}) => ({
 
 export const pass = (id: string): PlanNode => ({ ...base(id), kind: 'pass', config: {} });
 export const branch = (id: string): PlanNode => ({ ...base(id), kind: 'branch', config: {} });
-export const join = (id: string, need: 'all' | number = 'all'): PlanNode => ({ ...base(id), kind: 'join', config: { need } });
-export const agent = (id: string, onError: OnError = { action: 'fail' }, policy: Partial<NodePolicy> = {}): PlanNode => ({
+export const join = (id: string, need: 'all' | number = 'all'): PlanNode => ({
+  ...base(id),
+  kind: 'join',
+  config: { need },
+});
+export const agent = (
+  id: string,
+  onError: OnError = { action: 'fail' },
+  policy: Partial<NodePolicy> = {},
+): PlanNode => ({
   ...base(id, { onError, ...policy }),
   kind: 'agent',
   config: { agent: id },
@@ -48,3 +62,9 @@ export const linePlan = (...nodes: readonly PlanNode[]): Plan =>
       return edge(from?.id ?? '', node.id, from?.kind === 'approval' ? { port: 'approved' } : {});
     }),
   );
+
+export const cronDelay = (id: string, cron: string): PlanNode => ({
+  ...base(id),
+  kind: 'delay',
+  config: { cron, timezone: 'UTC' },
+});

@@ -16,6 +16,8 @@ export interface RunInput {
   readonly run: RunRef;
   readonly source: PlanSource;
   readonly input: Value;
+  /** Absent for runs of no definition: a prompt, a free-standing approval. */
+  readonly definitionId?: string;
   /** The state of the run so far, when it continues as new. */
   readonly carry?: RunCarry;
   /** Continues as new after so many history events; default 8,000. */

@@ -1,5 +1,13 @@
 import type { ChainDocument, ChainStep, StepKind, StepOf } from './chain.js';
-import { defaultPolicy, type NodeConfigs, type NodeKind, type NodePolicy, type Plan, type PlanEdge, type PlanNode } from './plan.js';
+import {
+  defaultPolicy,
+  type NodeConfigs,
+  type NodeKind,
+  type NodePolicy,
+  type Plan,
+  type PlanEdge,
+  type PlanNode,
+} from './plan.js';
 
 /** The id of a primary step's node, and of a branch step's behind the `decide` step that may take it. */
 export const primaryNodeId = (index: number): string => `p${index}`;
@@ -33,7 +41,8 @@ export function compileChain(document: ChainDocument): Plan | null {
 export function chainCron(document: ChainDocument): { readonly cron: string; readonly timezone: string } | null {
   const index = document.primary_steps.findIndex((step) => step.kind !== 'trigger');
   const step = document.primary_steps[index];
-  if (step?.kind !== 'schedule' || step.config.cron === undefined || !isEntry(document.primary_steps, index)) return null;
+  if (step?.kind !== 'schedule' || step.config.cron === undefined || !isEntry(document.primary_steps, index))
+    return null;
   return { cron: step.config.cron, timezone: step.config.timezone ?? 'UTC' };
 }
 
@@ -65,13 +74,22 @@ function compileBranches(
     const enter: PlanEdge[] =
       first === undefined
         ? []
-        : [{ ...plain(primaryNodeId(decide), first, 'decide'), condition: { type: 'contains', text: branch.name }, label: branch.name }];
+        : [
+            {
+              ...plain(primaryNodeId(decide), first, 'decide'),
+              condition: { type: 'contains', text: branch.name },
+              label: branch.name,
+            },
+          ];
     const inner = ids.flatMap((id, index) => {
       const target = line[index + 1];
       const kind = branch.steps[index]?.kind ?? 'trigger';
       return target === undefined ? [] : [plain(id, target, kind)];
     });
-    return { nodes: branch.steps.map((each, index) => nodeFor(ids[index] ?? '', each, false)), edges: [...enter, ...inner] };
+    return {
+      nodes: branch.steps.map((each, index) => nodeFor(ids[index] ?? '', each, false)),
+      edges: [...enter, ...inner],
+    };
   });
   return { nodes: compiled.flatMap(({ nodes }) => nodes), edges: compiled.flatMap(({ edges }) => edges) };
 }
@@ -97,7 +115,10 @@ const compile: { readonly [K in StepKind]: Compile<K> } = {
   webhook: ({ config: { url, secret, headers } }) =>
     url === undefined
       ? { kind: 'pass', config: {} }
-      : { kind: 'webhook', config: { url, ...(secret === undefined ? {} : { secret }), ...(headers === undefined ? {} : { headers }) } },
+      : {
+          kind: 'webhook',
+          config: { url, ...(secret === undefined ? {} : { secret }), ...(headers === undefined ? {} : { headers }) },
+        },
   schedule: (step, isEntry) => scheduleConfig(step, isEntry),
   notify: (step) => ({ kind: 'notify', config: notifyConfig(step) }),
   human: ({ label, config: { prompt, assignee, timeout_seconds: timeout } }) => ({
@@ -113,7 +134,13 @@ const compile: { readonly [K in StepKind]: Compile<K> } = {
 function nodeFor(id: string, step: ChainStep, isEntry: boolean): PlanNode {
   // -- reason: the record holds for each kind the function of that kind; the compiler cannot relate the two
   const compiled = (compile[step.kind] as Compile<StepKind>)(step, isEntry);
-  return { id, label: step.label === '' ? step.kind : step.label, dialectKind: step.kind, policy: policyOf(step), ...compiled };
+  return {
+    id,
+    label: step.label === '' ? step.kind : step.label,
+    dialectKind: step.kind,
+    policy: policyOf(step),
+    ...compiled,
+  };
 }
 
 function turnConfig({ label, config }: StepOf<'agent' | 'assistant'>): NodeConfigs['agent'] {

@@ -58,7 +58,13 @@ function notifyProblems(path: string, { config }: StepOf<'notify'>, rules: Chain
   const { channel, to } = config;
   if (channel === undefined || channel === 'log') return [];
   if (to === undefined || to === '') {
-    return [{ code: 'notify_incomplete', field: `${path}.config.to`, message: `Say where to send it: config.to is needed for ${channel}.` }];
+    return [
+      {
+        code: 'notify_incomplete',
+        field: `${path}.config.to`,
+        message: `Say where to send it: config.to is needed for ${channel}.`,
+      },
+    ];
   }
   return channel === 'webhook' ? addressProblems(`${path}.config.to`, to, rules) : [];
 }
@@ -77,11 +83,16 @@ function scheduleProblems(path: string, { config }: StepOf<'schedule'>): readonl
     return [{ code: 'schedule_incomplete', field: `${path}.config`, message }];
   }
   const problem = cron === undefined ? null : cronProblem(cron, timezone);
-  return problem === null ? [] : [{ code: 'bad_schedule', field: `${path}.config.${problem.key}`, message: problem.message }];
+  return problem === null
+    ? []
+    : [{ code: 'bad_schedule', field: `${path}.config.${problem.key}`, message: problem.message }];
 }
 
 /** Whether five fields and an IANA zone make a time that comes. */
-export function cronProblem(cron: string, timezone: string): { readonly key: 'cron' | 'timezone'; readonly message: string } | null {
+export function cronProblem(
+  cron: string,
+  timezone: string,
+): { readonly key: 'cron' | 'timezone'; readonly message: string } | null {
   try {
     new Intl.DateTimeFormat('en', { timeZone: timezone });
   } catch {
@@ -101,7 +112,11 @@ function branchProblems({ primary_steps: steps, branches }: ChainDocument): read
   const problems = branches.flatMap((branch, index) => branchProblemsOf({ index, names, branch }));
   const decides = steps.map((step, index) => ({ step, index })).filter(({ step }) => step.kind === 'decide');
   if (branches.length > 0 && decides.length === 0) {
-    problems.push({ code: 'branch_unused', field: 'branches', message: 'Add a decide step, or no branch is ever taken.' });
+    problems.push({
+      code: 'branch_unused',
+      field: 'branches',
+      message: 'Add a decide step, or no branch is ever taken.',
+    });
   }
   for (const { step, index } of decides) problems.push(...decideProblems(`primary_steps.${index}`, step, branches));
   return problems;
@@ -119,12 +134,21 @@ function branchProblemsOf({
   const name = names[index] ?? '';
   const field = `branches.${index}`;
   const problems: Problem[] = [];
-  if (name === '') problems.push({ code: 'branch_unnamed', field: `${field}.name`, message: 'Give this branch a name.' });
+  if (name === '')
+    problems.push({ code: 'branch_unnamed', field: `${field}.name`, message: 'Give this branch a name.' });
   else if (names.indexOf(name) !== index) {
-    problems.push({ code: 'branch_twice', field: `${field}.name`, message: `Another branch is called "${branch.name}".` });
+    problems.push({
+      code: 'branch_twice',
+      field: `${field}.name`,
+      message: `Another branch is called "${branch.name}".`,
+    });
   }
   if (branch.steps.length === 0) {
-    problems.push({ code: 'branch_empty', field: `${field}.steps`, message: 'Add a step to this branch or remove it.' });
+    problems.push({
+      code: 'branch_empty',
+      field: `${field}.steps`,
+      message: 'Add a step to this branch or remove it.',
+    });
   }
   for (const [at, step] of branch.steps.entries()) {
     if (step.kind !== 'decide') continue;

@@ -24,7 +24,10 @@ const configs = {
   assistant: z.strictObject(turn),
   agent: z.strictObject(turn),
   decide: z.strictObject({
-    branches: z.array(z.string()).optional().meta({ description: 'Names of the branches to choose from; all by default' }),
+    branches: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'Names of the branches to choose from; all by default' }),
   }),
   webhook: z.strictObject({
     url: z.string().max(2_000).optional().meta({ description: 'Outbound target; absent on an inbound webhook' }),

@@ -12,9 +12,7 @@ export interface Plan {
 
 /** What a node does when its attempts are used up. `route` follows the edges of port `error`. */
 export type OnError =
-  | { readonly action: 'fail' }
-  | { readonly action: 'route' }
-  | { readonly action: 'fallback'; readonly value: Json };
+  { readonly action: 'fail' } | { readonly action: 'route' } | { readonly action: 'fallback'; readonly value: Json };
 
 export interface NodePolicy {
   /** Attempts in all; failures of our own database or a lost worker never count. */

@@ -15,7 +15,11 @@ export const edgesFrom = (edges: readonly PlanEdge[], nodeId: string, port: Port
   edges.filter((edge) => edge.from === nodeId && edge.port === port);
 
 /** A branch follows its first edge that holds, every other node all of them. */
-export function chosen(node: PlanNode, candidates: readonly PlanEdge[], matches: readonly boolean[]): readonly PlanEdge[] {
+export function chosen(
+  node: PlanNode,
+  candidates: readonly PlanEdge[],
+  matches: readonly boolean[],
+): readonly PlanEdge[] {
   const holding = candidates.filter((_, index) => matches[index] === true);
   return node.kind === 'branch' ? holding.slice(0, 1) : holding;
 }

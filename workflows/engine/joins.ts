@@ -29,7 +29,9 @@ export function fireJoins(plan: Plan, state: RunState): { readonly nodeId: strin
 /** Whether any token of the run can still come to the node. */
 function isReachable(plan: Plan, state: RunState, target: string): boolean {
   const tokens = [...state.ready, ...Object.values(state.open)].map((visit) => visit.nodeId);
-  const pendingJoins = Object.keys(state.arrivals).filter((id) => id !== target && (state.arrivals[id] ?? []).length > 0);
+  const pendingJoins = Object.keys(state.arrivals).filter(
+    (id) => id !== target && (state.arrivals[id] ?? []).length > 0,
+  );
   const seen = new Set<string>();
   const queue = [...tokens, ...pendingJoins];
   for (let id = queue.pop(); id !== undefined; id = queue.pop()) {

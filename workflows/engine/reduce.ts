@@ -55,12 +55,16 @@ export function complete(plan: Plan, state: RunState, done: Completion): RunStat
     if (isRefusal(done.port)) return { ...next, end: { status: 'cancelled', error: refusalError(done.port) } };
     next = { ...next, sinks: [...next.sinks, { nodeId: done.visit.nodeId, value: done.output }] };
   }
-  for (const edge of done.edges) next = follow(plan, next, edge, done.output);
+  for (const edge of done.edges) next = follow(plan, next, { edge, value: done.output });
   return settle(plan, next);
 }
 
 /** Applies a node's error policy: a fallback value goes on, a routed error follows its edges, else the run fails. */
-export function fail(plan: Plan, state: RunState, failed: { readonly visit: Visit; readonly error: NodeError }): RunState {
+export function fail(
+  plan: Plan,
+  state: RunState,
+  failed: { readonly visit: Visit; readonly error: NodeError },
+): RunState {
   if (state.end !== null) return state;
   const node = nodeOf(plan, failed.visit.nodeId);
   const { onError } = node.policy;
@@ -93,7 +97,11 @@ function close(state: RunState, visit: Visit): RunState {
   return { ...state, seq: state.seq + 1, open };
 }
 
-function follow(plan: Plan, state: RunState, edge: PlanEdge, value: Value): RunState {
+function follow(
+  plan: Plan,
+  state: RunState,
+  { edge, value }: { readonly edge: PlanEdge; readonly value: Value },
+): RunState {
   const target = nodeOf(plan, edge.to);
   if (target.kind !== 'join') return enter(state, edge.to, value);
   const arrived: readonly Arrival[] = [...(state.arrivals[edge.to] ?? []), { nodeId: edge.from, value }];

@@ -28,7 +28,11 @@ function follower(plan: Plan, line: readonly PlanNode[]): PlanNode | null {
 }
 
 /** Whether the run ends as soon as this line has succeeded: nothing else is under way and nothing follows. */
-export function endsWith(plan: Plan, state: RunState, head: Visit, last: PlanNode): boolean {
+export function endsWith(
+  plan: Plan,
+  state: RunState,
+  { head, last }: { readonly head: Visit; readonly last: PlanNode },
+): boolean {
   const others = Object.values(state.open).some((visit) => visit !== head) || state.ready.length > 0;
   const arrived = Object.values(state.arrivals).some((each) => each.length > 0);
   return !others && !arrived && state.sinks.length === 0 && edgesFrom(plan.edges, last.id, 'out').length === 0;

@@ -1,4 +1,11 @@
-import { ActivityFailure, ApplicationFailure, CancellationScope, condition, isCancellation, proxyActivities } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  isCancellation,
+  proxyActivities,
+} from '@temporalio/workflow';
 import type { ActivityKind, RunActivities, SegmentFailure, SegmentStep } from '../contract/activities.js';
 import { Failure, type NodeError } from '../contract/failures.js';
 import type { WaitSettlement } from '../contract/run.js';
@@ -53,10 +60,22 @@ interface Departure {
   readonly isRecorded?: boolean;
 }
 
-async function leave(session: RunSession, visit: Visit, { output, port, startedAt, isRecorded }: Departure): Promise<void> {
+async function leave(
+  session: RunSession,
+  visit: Visit,
+  { output, port, startedAt, isRecorded }: Departure,
+): Promise<void> {
   const node = session.node(visit);
   const candidates = edgesFrom(session.plan.edges, node.id, port);
-  const edges = chosen(node, candidates, await matches(session, candidates.map((edge) => edge.condition), output));
+  const edges = chosen(
+    node,
+    candidates,
+    await matches(
+      session,
+      candidates.map((edge) => edge.condition),
+      output,
+    ),
+  );
   const taken = edges.find((edge) => edge.label !== null)?.label ?? null;
   session.state = complete(session.plan, session.state, { visit, output, port, edges });
   if (isRecorded !== true || taken !== null) {
@@ -79,9 +98,13 @@ async function runLine(session: RunSession, visit: Visit): Promise<void> {
   const line = reserveLine(session, visit);
   const last = line.at(-1)?.node ?? session.node(visit);
   await flushExcess(session);
-  const finishes = endsWith(session.plan, session.state, visit, last);
+  const finishes = endsWith(session.plan, session.state, { head: visit, last });
   const timeoutMs = line.reduce((sum, step) => sum + step.node.policy.timeoutMs, 0) + SEGMENT_MARGIN_MS;
-  const options = { ...segment, startToCloseTimeout: timeoutMs, summary: line.map((step) => step.node.label).join(', ') };
+  const options = {
+    ...segment,
+    startToCloseTimeout: timeoutMs,
+    summary: line.map((step) => step.node.label).join(', '),
+  };
   const input = {
     run: session.input.run,
     steps: line,
@@ -132,7 +155,12 @@ async function leaveLine(session: RunSession, { head, line, outputs, error }: Li
     session.record(visit, { status: 'failed', error, startedAt: Date.now(), endedAt: Date.now() });
     return;
   }
-  await leave(session, visit, { output: outputs[index] ?? inline(null), port: 'out', startedAt: Date.now(), isRecorded: true });
+  await leave(session, visit, {
+    output: outputs[index] ?? inline(null),
+    port: 'out',
+    startedAt: Date.now(),
+    isRecorded: true,
+  });
 }
 
 function failureOf(error: unknown): SegmentFailure {
@@ -164,7 +192,11 @@ async function awaitDecision(session: RunSession, visit: Visit, node: NodeOf<'ap
 }
 
 /** Null when the run drains: the wait is carried over and re-armed. */
-async function settlementOf(session: RunSession, token: string, deadline: number | null): Promise<WaitSettlement | null> {
+async function settlementOf(
+  session: RunSession,
+  token: string,
+  deadline: number | null,
+): Promise<WaitSettlement | null> {
   const settled = (): boolean => session.decisionOn(token) !== undefined || session.draining;
   if (session.decisionOn(token) === undefined) await parkUntil(session, token, { settled, deadline });
   const decision = session.decisionOn(token);

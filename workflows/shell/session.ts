@@ -27,16 +27,16 @@ export class RunSession {
   private taken: string | null = null;
 
   constructor(input: RunInput, plan: Plan) {
-    const { carry } = input;
+    const carry = input.carry ?? newCarry(plan, input);
     this.input = input;
     this.plan = plan;
-    this.state = carry?.state ?? begin(plan, input.input);
-    this.pending = [...(carry?.pending ?? [])];
-    this.settlements = [...(carry?.settlements ?? [])];
-    this.waits = new Map((carry?.waits ?? []).map((wait) => [wait.token, wait]));
-    this.decisions = new Map((carry?.decisions ?? []).map((decision) => [decision.token, decision]));
-    this.settled = [...(carry?.settled ?? [])];
-    this.recorded = carry?.recorded ?? 'queued';
+    this.state = carry.state;
+    this.pending = [...carry.pending];
+    this.settlements = [...carry.settlements];
+    this.waits = new Map(carry.waits.map((wait) => [wait.token, wait]));
+    this.decisions = new Map(carry.decisions.map((decision) => [decision.token, decision]));
+    this.settled = [...carry.settled];
+    this.recorded = carry.recorded;
   }
 
   node(visit: Visit): PlanNode {
@@ -122,7 +122,8 @@ export class RunSession {
   /** Remembers a transition of a visit for the next write. */
   record(
     visit: Visit,
-    record: Pick<StepRecord, 'status' | 'startedAt'> & Partial<Pick<StepRecord, 'output' | 'error' | 'taken' | 'endedAt'>>,
+    record: Pick<StepRecord, 'status' | 'startedAt'> &
+      Partial<Pick<StepRecord, 'output' | 'error' | 'taken' | 'endedAt'>>,
   ): void {
     const node = this.node(visit);
     const { nodeId, visit: number, input } = visit;
@@ -185,3 +186,13 @@ export class RunSession {
     };
   }
 }
+
+const newCarry = (plan: Plan, { input }: RunInput): RunCarry => ({
+  state: begin(plan, input),
+  pending: [],
+  settlements: [],
+  waits: [],
+  decisions: [],
+  settled: [],
+  recorded: 'queued',
+});

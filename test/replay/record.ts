@@ -1,0 +1,41 @@
+import { writeFileSync } from 'node:fs';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { openStage } from '../support/play.js';
+import { closeRunFolder, openRunFolder } from '../support/run-folder.js';
+import { scenes } from '../support/scenes.js';
+
+/**
+ * Records one history a scene, for ever after to be replayed: run it for a new scene, or for a change of the
+ * workflow's commands that stands behind `patched`. Existing recordings of open runs are kept beside the new ones.
+ */
+async function main(only: readonly string[]): Promise<void> {
+  openRunFolder();
+  const stage = await openStage();
+  for (const [name, scene] of Object.entries(scenes)) {
+    if (only.length > 0 && !only.includes(name)) continue;
+    const handles: { readonly workflowId: string; readonly firstExecutionRunId?: string }[] = [];
+    await stage.play({
+      ...scene,
+      act: async (played) => {
+        handles.push({ workflowId: played.handle.workflowId });
+        await scene.act(played);
+      },
+    });
+    for (const { workflowId } of handles) {
+      const history = await stage.environment.client.workflow.getHandle(workflowId).fetchHistory();
+      const file = new URL(`../../../test/replay/run-${name}.json`, import.meta.url);
+      writeFileSync(file, JSON.stringify({ workflowId, history: JSON.parse(historyToJSON(history), withoutTraces) }));
+    }
+  }
+  await stage.close();
+  await closeRunFolder();
+}
+
+/** Where and by whom it was recorded is nobody's business and changes nothing for a replay. */
+function withoutTraces(key: string, value: unknown): unknown {
+  if (key === 'stackTrace') return '';
+  return key === 'identity' || key === 'workerInstanceKey' ? 'recorded' : value;
+}
+
+await main(process.argv.slice(2));
+process.exit();

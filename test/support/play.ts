@@ -1,0 +1,124 @@
+import { ApplicationFailure } from '@temporalio/activity';
+import type { WorkflowHandle } from '@temporalio/client';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Worker } from '@temporalio/worker';
+import type { RunActivities, RunSegmentInput } from '../../workflows/contract/activities.js';
+import { Failure } from '../../workflows/contract/failures.js';
+import type { ResolveWait } from '../../workflows/contract/messages.js';
+import type { Flush, RunInput } from '../../workflows/contract/run.js';
+import type { Plan } from '../../workflows/definition/plan.js';
+import { inline } from '../../workflows/definition/values.js';
+import type { RunEnd } from '../../workflows/engine/state.js';
+import type { run } from '../../workflows/run.js';
+import { bundleWorkflows, timeSkippingEnvironment } from './temporal.js';
+
+/** What the run told the outside, as the activities heard it. */
+export interface Heard {
+  readonly segments: string[][];
+  readonly flushes: Flush[];
+  readonly waits: string[];
+  end: RunEnd | null;
+}
+
+export interface Played {
+  readonly heard: Heard;
+  readonly handle: WorkflowHandle<typeof run>;
+  readonly runId: string;
+}
+
+export interface Scene {
+  readonly plan: Plan;
+  /** Moves the run and sees it to its end. */
+  readonly act: (played: Played) => Promise<void>;
+  readonly input?: Partial<RunInput>;
+  readonly maxCachedWorkflows?: number;
+}
+
+export interface Stage {
+  readonly environment: TestWorkflowEnvironment;
+  readonly play: (scene: Scene) => Promise<Heard>;
+  readonly close: () => Promise<void>;
+}
+
+/** The `run` workflow on the time-skipping server, with activities that only listen. */
+export async function openStage(): Promise<Stage> {
+  const environment = await timeSkippingEnvironment();
+  const bundle = await bundleWorkflows();
+  let sequence = 0;
+  const play = async ({ plan, act, input, maxCachedWorkflows }: Scene): Promise<Heard> => {
+    sequence += 1;
+    const runId = `run_${sequence}`;
+    const taskQueue = `queue-${sequence}`;
+    const heard: Heard = { segments: [], flushes: [], waits: [], end: null };
+    const worker = await Worker.create({
+      connection: environment.nativeConnection,
+      taskQueue,
+      workflowBundle: bundle,
+      activities: listen(heard),
+      ...(maxCachedWorkflows === undefined ? {} : { maxCachedWorkflows }),
+    });
+    await worker.runUntil(async () => {
+      const handle = await environment.client.workflow.start<typeof run>('run', {
+        workflowId: `run/ws/${runId}`,
+        taskQueue,
+        args: [{ run: { workspaceId: 'ws', runId }, source: { plan }, input: inline('in'), ...input }],
+      });
+      await act({ heard, handle, runId });
+    });
+    return heard;
+  };
+  return { environment, play, close: () => environment.teardown() };
+}
+
+export const toEnd = async ({ handle }: Played): Promise<void> => {
+  await handle.result();
+};
+
+export const toFailure = async ({ handle }: Played): Promise<void> => {
+  await handle.result().then(
+    () => Promise.reject(new Error('the run was to fail')),
+    () => undefined,
+  );
+};
+
+/** The arguments of one decision. */
+export const decide = (
+  decision: ResolveWait['decision'],
+  token: string,
+  text: string | null = null,
+): { readonly args: [ResolveWait] } => ({
+  args: [{ token, decision, value: text === null ? null : inline(text), note: null, by: 'ana' }],
+});
+
+/** Activities that answer at once; a node whose id begins with `bad` fails for good. */
+function listen(heard: Heard): RunActivities {
+  const note = (flush: Flush): void => void heard.flushes.push(flush);
+  return {
+    runSegment: async (input: RunSegmentInput) => {
+      note(input.flush);
+      heard.segments.push(input.steps.map((step) => `${step.node.id}#${step.visit}`));
+      const bad = input.steps.findIndex((step) => step.node.id.startsWith('bad'));
+      const outputs = input.steps.map((step) => inline(`${step.node.id} done`));
+      if (bad >= 0) {
+        const details = { outputs: outputs.slice(0, bad), error: { type: 'http_status', message: 'answered 400' } };
+        throw ApplicationFailure.nonRetryable('answered 400', Failure.nodeFailed, details);
+      }
+      if (input.finishes) heard.end = { status: 'completed', output: outputs.at(-1) ?? inline(null) };
+      return { outputs };
+    },
+    openWait: async ({ wait, flush }) => {
+      note(flush);
+      heard.waits.push(wait.token);
+    },
+    recordTransitions: async ({ flush }) => note(flush),
+    finishRun: async ({ flush, end }) => {
+      note(flush);
+      heard.end = end;
+    },
+    loadPlan: async () => {
+      throw new Error('the plan travels inline here');
+    },
+    matchConditions: async ({ conditions }) => conditions.map(() => true),
+    nextCronTime: async ({ after }) => after + 60_000,
+  };
+}
