@@ -95,7 +95,7 @@ let keelson: Started;
 beforeAll(async () => {
   folder = scratchFolder();
   keelson = await startKeelson(folder);
-}, 60_000);
+}, 120_000);
 
 afterAll(() => stop(keelson));
 
@@ -110,7 +110,7 @@ test('the tour works as printed', async () => {
   for (const [index, { prints }] of stops.entries()) {
     for (const said of prints) expect(printed[index]).toContain(said);
   }
-}, 60_000);
+}, 120_000);
 
 test('what it started ends with it', async () => {
   expect(await stop(keelson)).toBe(0);
