@@ -21,6 +21,9 @@ const TARGETS = {
   chaos: program('test/chaos/main.js'),
 };
 
+/** The others run with the packages of production alone. */
+const NEEDS_ALL = new Set(['build', 'test', 'bench', 'chaos']);
+
 /** Runs in this process, so that signals reach it directly. */
 async function runProgram(file, args) {
   const script = path.join(root, 'dist', file);
@@ -67,9 +70,10 @@ async function main([target = 'start', ...args]) {
   const trouble = nodeTrouble();
   if (trouble !== undefined) return fail(trouble);
   if (run === undefined) return fail(`There is no ${target}: choose one of ${Object.keys(TARGETS).join(', ')}.`);
-  if (!isInstalled(root) && !install(root, say))
+  const scope = NEEDS_ALL.has(target) ? 'all' : 'platform';
+  if (!isInstalled(root, scope) && !install(root, say, scope))
     return fail('npm could not install the packages, see its message above.');
-  if (!isBuilt(root) && !build(root, say)) return fail('The build failed, see the messages above.');
+  if (!isBuilt(root, scope) && !build(root, say, scope)) return fail('The build failed, see the messages above.');
   await run(args);
 }
 

@@ -3,12 +3,15 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import { placeRedoc } from './redoc.mjs';
 
 const OLDEST_NODE = [20, 18, 1];
-const SOURCE_FOLDERS = ['workflows', 'db', 'activities', 'workers', 'api', 'local', 'test', 'bench'];
-const ASSETS = [['node_modules/redoc/bundles/redoc.standalone.js', 'dist/assets/redoc.standalone.js']];
-
-const BUILD_STEPS = [['node_modules/typescript/bin/tsc', '-b'], ['dist/local/bundle-workflows.js']];
+const PLATFORM_FOLDERS = ['workflows', 'db', 'activities', 'workers', 'api', 'local'];
+const ALL_FOLDERS = [...PLATFORM_FOLDERS, 'test', 'bench'];
+/** What runs is `platform`; tests and benches need `all`, with the packages of development. */
+const FOLDERS = { platform: PLATFORM_FOLDERS, all: ALL_FOLDERS };
+const COMPILE = { platform: ['-b', 'local'], all: ['-b'] };
+const REDOC = 'dist/assets/redoc.standalone.js';
 
 /** One sentence when this Node is too old, else undefined. */
 export function nodeTrouble(version = process.versions.node) {
@@ -19,12 +22,13 @@ export function nodeTrouble(version = process.versions.node) {
 }
 
 /** Does node_modules hold what package-lock.json asks for? npm writes its own list last, so a broken install has none. */
-export function isInstalled(root) {
+export function isInstalled(root, scope = 'all') {
   const wanted = packagesOf(path.join(root, 'package-lock.json'));
   const present = packagesOf(path.join(root, 'node_modules', '.package-lock.json'));
   if (wanted === undefined || present === undefined) return false;
   const changed = Object.entries(present).some(([name, { version }]) => wanted[name]?.version !== version);
-  const missing = Object.entries(wanted).some(([name, { optional }]) => name !== '' && !optional && !present[name]);
+  const isNeeded = ({ optional, dev, devOptional }) => !optional && (scope === 'all' || !(dev || devOptional));
+  const missing = Object.entries(wanted).some(([name, entry]) => name !== '' && isNeeded(entry) && !present[name]);
   return !changed && !missing;
 }
 
@@ -37,10 +41,10 @@ function packagesOf(file) {
 }
 
 /** Changes whenever a source, a compiler setting or the set of packages does. */
-export function sourceStamp(root) {
+export function sourceStamp(root, scope = 'all') {
   const hash = createHash('sha256');
   for (const file of ['tsconfig.json', 'package-lock.json']) addFile(hash, root, file);
-  for (const folder of SOURCE_FOLDERS) {
+  for (const folder of FOLDERS[scope]) {
     const names = fs.existsSync(path.join(root, folder))
       ? fs.readdirSync(path.join(root, folder), { recursive: true })
       : [];
@@ -56,44 +60,46 @@ function addFile(hash, root, file) {
   hash.update(`${file} ${mtimeMs} ${size}\n`);
 }
 
-const stampFile = (root) => path.join(root, 'dist', '.build', 'stamp');
+const stampFile = (root, scope) => path.join(root, 'dist', '.build', `stamp-${scope}`);
 
 /** Was dist built, whole, from just these sources? */
-export function isBuilt(root) {
+export function isBuilt(root, scope = 'all') {
   try {
-    return fs.readFileSync(stampFile(root), 'utf8') === sourceStamp(root);
+    return fs.readFileSync(stampFile(root, scope), 'utf8') === sourceStamp(root, scope);
   } catch {
     return false;
   }
 }
 
-/** Installs what package-lock.json names; true when it worked. */
-export function install(root, say) {
-  say('Installing packages (once, a minute or so)…');
-  const flags = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+/** Runs npm with the very npm that started us; true when it worked. */
+function runNpm(flags, options) {
   const npm = process.env.npm_execpath;
-  const isScript = npm !== undefined && npm.endsWith('.js');
-  const done = isScript
-    ? spawnSync(process.execPath, [npm, ...flags], { cwd: root, stdio: 'inherit' })
-    : spawnSync('npm', flags, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
+  const done = npm?.endsWith('.js')
+    ? spawnSync(process.execPath, [npm, ...flags], options)
+    : spawnSync('npm', flags, { ...options, shell: process.platform === 'win32' });
   return done.status === 0;
 }
 
+/** Installs what package-lock.json names; true when it worked. */
+export function install(root, say, scope) {
+  say('Installing packages (once, a minute or so)…');
+  const flags = ['ci', scope === 'all' ? '--include=dev' : '--omit=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+  return runNpm(flags, { cwd: root, stdio: 'inherit' });
+}
+
 /** Builds into an empty dist, so that nothing of a removed source is left; true when it worked. */
-export function build(root, say) {
+export function build(root, say, scope) {
   say('Building…');
-  const stamp = sourceStamp(root);
+  const scopes = scope === 'all' ? ['platform', 'all'] : ['platform'];
+  const stamps = scopes.map((each) => [each, sourceStamp(root, each)]);
   fs.rmSync(path.join(root, 'dist'), { recursive: true, force: true });
-  for (const step of BUILD_STEPS) {
+  const steps = [['node_modules/typescript/bin/tsc', ...COMPILE[scope]], ['dist/local/bundle-workflows.js']];
+  for (const step of steps) {
     const done = spawnSync(process.execPath, step, { cwd: root, stdio: 'inherit' });
     if (done.status !== 0) return false;
   }
-  for (const [from, to] of ASSETS) copyAsset(path.join(root, from), path.join(root, to));
-  fs.writeFileSync(stampFile(root), stamp);
+  if (!placeRedoc(root, path.join(root, REDOC), (flags, options) => runNpm(flags, { cwd: root, ...options })))
+    return false;
+  for (const [each, stamp] of stamps) fs.writeFileSync(stampFile(root, each), stamp);
   return true;
-}
-
-function copyAsset(from, to) {
-  fs.mkdirSync(path.dirname(to), { recursive: true });
-  fs.copyFileSync(from, to);
 }

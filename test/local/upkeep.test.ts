@@ -50,7 +50,7 @@ describe('the sources are built again', () => {
   function built(): string {
     const root = project({});
     fs.mkdirSync(path.join(root, 'dist/.build'), { recursive: true });
-    fs.writeFileSync(path.join(root, 'dist/.build/stamp'), upkeep.sourceStamp(root));
+    fs.writeFileSync(path.join(root, 'dist/.build/stamp-all'), upkeep.sourceStamp(root));
     return root;
   }
 
