@@ -1,22 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DefaultLogger, Runtime, type LogLevel, type Worker } from '@temporalio/worker';
+import { Runtime, type Worker } from '@temporalio/worker';
 import type { Logger } from '../db/log.js';
+import { sdkLogger } from '../workers/sdk-logger.js';
 import { messageOf } from './errors.js';
 
 const RETRY_MS = 1_000;
-const LEVELS: Record<LogLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'> = {
-  TRACE: 'trace',
-  DEBUG: 'debug',
-  INFO: 'info',
-  WARN: 'warn',
-  ERROR: 'error',
-};
 
 /** Before the first connection of the process: our log, and signals are ours to handle. */
 export function installRuntime(log: Logger): void {
-  const logger = new DefaultLogger('WARN', ({ level, message, meta }) => log[LEVELS[level]]({ ...meta }, message));
   Runtime.install({
-    logger,
+    logger: sdkLogger(log),
     shutdownSignals: [],
     telemetryOptions: { logging: { forward: {}, filter: { core: 'WARN', other: 'ERROR' } } },
   });

@@ -6,6 +6,7 @@ import { temporalConnection } from '../db/settings.js';
 import { SettingsError } from '../db/variables.js';
 import { readWorkerConfig, type WorkerConfig } from './config.js';
 import { serveHealth } from './health.js';
+import { sdkLogger } from './sdk-logger.js';
 import { createEngineWorker } from './worker.js';
 
 const RETRY_MS = 1_000;
@@ -14,7 +15,7 @@ const RETRY_MS = 1_000;
 async function main(): Promise<void> {
   const config = readWorkerConfig(process.env);
   const log = createLogger({ level: config.logLevel, name: 'worker' });
-  Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM'] });
+  Runtime.install({ logger: sdkLogger(log), shutdownSignals: ['SIGINT', 'SIGTERM'] });
   const db = openDatabase({
     url: config.databaseUrl,
     onError: (error) => log.warn({ reason: error.message }, 'a connection to Postgres broke'),

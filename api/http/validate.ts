@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { ApiError, invalid, type ErrorDetail } from './errors.js';
+import { sentenceOf } from './sentences.js';
 
 export type InvalidStatus = 400 | 422;
 type Place = 'body' | 'query' | 'path';
@@ -7,7 +8,7 @@ type Issue = z.core.$ZodIssue;
 
 /** The parsed value, or an error that names every field at fault. */
 export function validate(schema: z.ZodType, value: unknown, at: { place: Place; status: InvalidStatus }): unknown {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: sentenceOf });
   if (result.success) return result.data;
   throw refusal(
     at.status,

@@ -117,7 +117,7 @@ const ResumeBody = z
   .prefault({})
   .meta({ id: 'ChainResume', example: { decision: 'approve', note: 'fine by me' } });
 
-const chain = { tag: 'Chains', auth: 'member' } as const;
+const chain = { tag: 'chains', auth: 'member' } as const;
 const at = '/v1/workflow-chains/:slug' as const;
 
 const documents: readonly Route[] = [
@@ -235,7 +235,7 @@ const runs: readonly Route[] = [
       }),
   }),
   route({
-    tag: 'Chains',
+    tag: 'chains',
     auth: 'none',
     rate: 'public',
     id: 'chains.publicIngress',
