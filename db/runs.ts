@@ -2,6 +2,7 @@ import type { PlanSource, RunInput, RunRef } from '../workflows/contract/run.js'
 import type { Plan } from '../workflows/definition/plan.js';
 import { INLINE_LIMIT_BYTES, type Json, type Value } from '../workflows/definition/values.js';
 import type { Database } from './client.js';
+import { scoped } from './scoped.js';
 
 export interface NewRun {
   readonly run: RunRef;
@@ -51,14 +52,20 @@ export function planSource(plan: Plan, versionId: string | null): PlanSource {
   return isSmall ? { plan } : { versionId };
 }
 
-/** Runs accepted at least `olderThanMs` ago that no worker has taken up. */
+/** Runs accepted at least `olderThanMs` ago that no worker has taken up; those never tried before come first. */
 export async function queuedRuns(db: Database, olderThanMs: number, limit: number): Promise<readonly RunInput[]> {
   const rows = await selectQueued(db)
     .where('runs.created_at', '<', new Date(Date.now() - olderThanMs))
+    .orderBy('runs.dispatched_at', (order) => order.asc().nullsFirst())
     .orderBy('runs.created_at')
     .limit(limit)
     .execute();
   return rows.flatMap((row) => toInput(row) ?? []);
+}
+
+/** Lets the runs that were never tried go first next time. */
+export async function markDispatched(db: Database, { workspaceId, runId }: RunRef): Promise<void> {
+  await scoped(db, workspaceId).update('runs', runId).set({ dispatched_at: new Date() }).execute();
 }
 
 /** The run if no worker has taken it up. */

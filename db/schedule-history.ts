@@ -69,7 +69,7 @@ export async function lastOutcomes(db: Database, scheduleIds: readonly string[])
   const { rows } = await sql<Outcome>`
     select s.id as schedule_id, o.* from unnest(${[...scheduleIds]}::text[]) as s(id) cross join lateral (
       (select status as kind, created_at as at, error ->> 'message' as message,
-        status = 'completed' and not coalesce(output ? 'ref', false)
+        status = 'completed' and not coalesce((output -> 'ref') is not null, false)
           and trim(coalesce(output #>> '{json,text}', output ->> 'json', '')) = '' as empty
       from runs where schedule_id = s.id and status in ('completed', 'failed', 'cancelled')
       order by id desc limit 3)

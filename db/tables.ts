@@ -127,6 +127,8 @@ export interface Tables {
     error: Jsonb<NodeError> | null;
     branch_taken: string | null;
     created_at: Created;
+    /** When the sweep last told Temporal of a run that no worker had taken up. */
+    dispatched_at: Date | null;
     started_at: Date | null;
     ended_at: Date | null;
   };

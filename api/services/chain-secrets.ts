@@ -1,31 +1,45 @@
 import { randomBytes } from 'node:crypto';
 import { insertSecret, readSecrets, type SecretStore } from '../../db/secrets.js';
-import { mapSteps, type ChainDocument, type ChainStep } from '../../workflows/definition/chain.js';
+import { mapSteps, stepsOf, type ChainDocument, type ChainStep } from '../../workflows/definition/chain.js';
 
 const REFERENCE = /^\{\{\s*secret:([A-Za-z_][A-Za-z0-9_]*)\s*\}\}$/;
 
 /**
  * Moves secrets written into a document to the vault and leaves `{{secret:NAME}}` in their place: a document can then
- * be shown, copied and versioned without giving them away.
+ * be shown, copied and versioned without giving them away. A value that `previous` kept already keeps its name.
  */
 export async function vaultSecrets(
   store: SecretStore,
   workspaceId: string,
-  { slug, document }: { readonly slug: string; readonly document: ChainDocument },
+  change: { readonly slug: string; readonly document: ChainDocument; readonly previous?: ChainDocument },
 ): Promise<ChainDocument> {
-  const found: { readonly name: string; readonly value: string }[] = [];
+  const { slug, document, previous } = change;
+  const names = previous === undefined ? [] : stepsOf(previous).flatMap(({ step }) => referenceIn(step) ?? []);
+  const kept = new Map([...(await readSecrets(store, workspaceId, names))].map(([name, value]) => [value, name]));
+  const added: { readonly name: string; readonly value: string }[] = [];
+  const cleaned = mapSteps(document, (step) => {
+    if (!hasLiteralSecret(step)) return step;
+    const { secret: value } = step.config;
+    const name = kept.get(value) ?? newName(slug);
+    if (!kept.has(value)) added.push({ name, value });
+    kept.set(value, name);
+    return { ...step, config: { ...step.config, secret: `{{secret:${name}}}` } };
+  });
+  for (const { name, value } of added) await insertSecret(store, { workspaceId, name, value });
+  return cleaned;
+}
+
+const newName = (slug: string): string => {
   const prefix = slug
     .toUpperCase()
     .replaceAll(/[^A-Z0-9]/g, '_')
     .slice(0, 40);
-  const cleaned = mapSteps(document, (step) => {
-    if (!hasLiteralSecret(step)) return step;
-    const name = `CHAIN_${prefix}_${randomBytes(4).toString('hex').toUpperCase()}`;
-    found.push({ name, value: step.config.secret });
-    return { ...step, config: { ...step.config, secret: `{{secret:${name}}}` } };
-  });
-  for (const { name, value } of found) await insertSecret(store, { workspaceId, name, value });
-  return cleaned;
+  return `CHAIN_${prefix}_${randomBytes(4).toString('hex').toUpperCase()}`;
+};
+
+function referenceIn(step: ChainStep): string | undefined {
+  const text = step.kind === 'webhook' || step.kind === 'notify' ? step.config.secret : undefined;
+  return text === undefined ? undefined : REFERENCE.exec(text)?.[1];
 }
 
 type WithSecret = Extract<ChainStep, { kind: 'webhook' | 'notify' }> & { config: { secret: string } };

@@ -209,7 +209,8 @@ async function replaceChain(
   const before = await getChain(deps, workspaceId, slug);
   const status = input.status ?? before.status;
   gate(deps.rules, input.document, status);
-  const document = await vaultSecrets(deps.secrets, workspaceId, { slug, document: input.document });
+  const previous = before;
+  const document = await vaultSecrets(deps.secrets, workspaceId, { slug, document: input.document, previous });
   const to = input.slug ?? slug;
   await deps.db.transaction().execute(async (trx) => {
     await scoped(trx, workspaceId)

@@ -1,4 +1,4 @@
-import { queuedRuns } from '../../db/runs.js';
+import { markDispatched, queuedRuns } from '../../db/runs.js';
 import type { Database } from '../../db/client.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
 
@@ -43,6 +43,9 @@ export function startOutbox(deps: OutboxDeps): { readonly stop: () => Promise<vo
 }
 
 async function deliver({ db, temporal, schedules }: OutboxDeps): Promise<void> {
-  for (const run of await queuedRuns(db, QUEUED_FOR_MS, BATCH)) await temporal.startRun(run);
+  for (const input of await queuedRuns(db, QUEUED_FOR_MS, BATCH)) {
+    await temporal.startRun(input);
+    await markDispatched(db, input.run);
+  }
   await schedules.syncPending();
 }

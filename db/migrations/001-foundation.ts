@@ -149,6 +149,7 @@ const statements = [
     error jsonb,
     branch_taken text,
     created_at timestamptz not null default now(),
+    dispatched_at timestamptz,
     started_at timestamptz,
     ended_at timestamptz,
     check (version_id is not null or plan is not null)
