@@ -7,8 +7,8 @@ import type { ScheduleGateway } from './schedule-gateway.js';
 export interface ScheduleSyncDeps {
   readonly db: Database;
   readonly schedules: ScheduleGateway;
-  /** Told when Temporal could not be brought up to date; it is tried again. */
-  readonly onSyncError?: ((error: unknown, scheduleId: string) => void) | undefined;
+  /** Told when Temporal could not be reached; a sweep tries again. */
+  readonly onError?: ((error: unknown, scheduleId: string) => void) | undefined;
 }
 
 export interface ScheduleSync {
@@ -24,13 +24,13 @@ const BATCH = 50;
 /** When so many fail, Temporal is likely away: the rest waits for the next sweep. */
 const GIVE_UP_AFTER = 3;
 
-export function createScheduleSync({ db, schedules, onSyncError = () => undefined }: ScheduleSyncDeps): ScheduleSync {
+export function createScheduleSync({ db, schedules, onError = () => undefined }: ScheduleSyncDeps): ScheduleSync {
   const bring = async (scheduleId: string): Promise<boolean> => {
     try {
       await db.transaction().execute((trx) => bringUpToDate(trx, schedules, scheduleId));
       return true;
     } catch (error) {
-      onSyncError(error, scheduleId);
+      onError(error, scheduleId);
       return false;
     }
   };

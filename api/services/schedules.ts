@@ -59,7 +59,7 @@ export interface ScheduleService {
 const HISTORY_LIMIT = 20;
 
 export function createScheduleService(deps: ScheduleServiceDeps): ScheduleService {
-  const { db, runs } = deps;
+  const { db } = deps;
   const sync = createScheduleSync(deps);
   return {
     list: async (workspaceId) => {
@@ -86,7 +86,7 @@ export function createScheduleService(deps: ScheduleServiceDeps): ScheduleServic
       await sync.bring(key.scheduleId);
       return { status: 'deleted' };
     },
-    fire: async ({ seed, actor, ...key }) => fire({ db, runs }, { schedule: await mustFind(db, key), seed, actor }),
+    fire: async ({ seed, actor, ...key }) => fire(deps, { schedule: await mustFind(db, key), seed, actor }),
     history: (key) => historyOf(db, key),
     syncPending: sync.bringPending,
     setChainSchedule: createChainSchedules({ db, sync }),
@@ -115,7 +115,7 @@ async function withResults(db: Database, schedules: readonly Schedule[]): Promis
 }
 
 async function fire(
-  { db, runs }: { readonly db: Database; readonly runs: RunStarter },
+  { db, runs, onError }: ScheduleServiceDeps,
   { schedule, seed, actor }: { readonly schedule: Schedule; readonly seed: string; readonly actor: string },
 ): Promise<FiredSchedule> {
   const obstacle = chainObstacle(schedule);
@@ -126,7 +126,8 @@ async function fire(
     if (isNew) await countRun(trx, schedule.id);
     return made;
   });
-  await runs.startRun(input);
+  // The row stays queued, and a sweep starts what is queued.
+  await runs.startRun(input).catch((error: unknown) => onError?.(error, schedule.id));
   return { status: 'fired', workspace_id: schedule.workspace_id, prompt: promptOf(schedule), run_id: runId };
 }
 

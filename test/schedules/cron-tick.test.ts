@@ -1,16 +1,13 @@
-import { readFile, readdir, writeFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import { readFile, readdir } from 'node:fs/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type WorkflowBundle } from '@temporalio/worker';
 import type { ScheduleActivities, TickDecision, TickInput } from '../../workflows/contract/activities.js';
 import { runWorkflowId } from '../../workflows/contract/ids.js';
 import type { CronTickOutcome } from '../../workflows/cron-tick.js';
 import { compilePrompt } from '../../workflows/definition/prompt.js';
-import { bundleTicks, startTimeSkipping } from './setup.js';
+import { REPLAY, bundleTicks, record, startTimeSkipping } from './setup.js';
 
-const REPLAY = fileURLToPath(new URL('../../../test/replay/', import.meta.url));
 const BUSY = { action: 'busy', reason: 'skipped: workspace busy (active_tasks=1)' } as const;
 
 let env: TestWorkflowEnvironment;
@@ -73,10 +70,7 @@ async function tick(name: string, answer: (check: number) => TickDecision, finis
     const history = await handle.fetchHistory();
     const [first, last] = [history.events?.at(0), history.events?.at(-1)];
     seconds = Number(last?.eventTime?.seconds) - Number(first?.eventTime?.seconds);
-    if (process.env['RECORD_HISTORIES'] === '1') {
-      const json = historyToJSON(history).replaceAll(/"identity": "[^"]*"/g, '"identity": "worker"');
-      await writeFile(`${REPLAY}cron-tick-${name}.json`, json);
-    }
+    await record(`cron-tick-${name}`, history);
     return result;
   });
   return { outcome, asked, skipped, seconds };

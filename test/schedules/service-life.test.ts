@@ -1,8 +1,5 @@
-import { writeFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { ScheduleNotFoundError } from '@temporalio/client';
-import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Worker } from '@temporalio/worker';
 import { createScheduleActivities } from '../../activities/schedules.js';
 import type { ScheduleService } from '../../api/services/schedules.js';
@@ -19,9 +16,7 @@ import {
   type ScheduleBench,
   type ScheduleHarness,
 } from './harness.js';
-import { bundleTicks, seedChain, seedWorkspace } from './setup.js';
-
-const REPLAY = fileURLToPath(new URL('../../../test/replay/', import.meta.url));
+import { bundleTicks, record, seedChain, seedWorkspace } from './setup.js';
 
 let harness: ScheduleHarness;
 let service: ScheduleService;
@@ -222,13 +217,7 @@ test('Temporal fires it and the run starts', async () => {
     });
     const { searchAttributes } = await tick.describe();
     expect(searchAttributes['TemporalScheduledStartTime']).toEqual([entry?.request.scheduled_at]);
-    if (process.env['RECORD_HISTORIES'] === '1') {
-      const history = historyToJSON(await tick.fetchHistory()).replaceAll(
-        /"identity": "[^"]*"/g,
-        '"identity": "worker"',
-      );
-      await writeFile(`${REPLAY}cron-tick-fired.json`, history);
-    }
+    await record('cron-tick-fired', await tick.fetchHistory());
   });
 });
 

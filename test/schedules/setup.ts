@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
+import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Connection } from '@temporalio/client';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { sql } from 'kysely';
 import { DefaultLogger, Runtime, bundleWorkflowCode, type WorkflowBundle } from '@temporalio/worker';
@@ -14,6 +17,9 @@ import { compilePrompt } from '../../workflows/definition/prompt.js';
 const POSTGRES_URL = process.env['TEST_POSTGRES_URL'] ?? 'postgres://app:pw@127.0.0.1:5432/postgres';
 const TEMPORAL = process.env['TEMPORAL_CLI_PATH'] ?? 'temporal';
 const TIME_SKIPPING = process.env['TEMPORAL_TEST_SERVER_PATH'] ?? 'temporal-test-server';
+
+export const REPLAY = fileURLToPath(new URL('../../../test/replay/', import.meta.url));
+type History = Parameters<typeof historyToJSON>[0];
 
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 
@@ -128,4 +134,11 @@ export async function connectThenLose(address: string): Promise<Connection> {
   proxy.close();
   for (const socket of sockets) socket.destroy();
   return connection;
+}
+
+/** Keeps a history for the replay test, without the name of the machine it was made on; only with RECORD_HISTORIES=1. */
+export async function record(name: string, history: History): Promise<void> {
+  if (process.env['RECORD_HISTORIES'] !== '1') return;
+  const text = historyToJSON(history).replaceAll(`${process.pid}@${hostname()}`, 'worker');
+  await writeFile(`${REPLAY}${name}.json`, text);
 }
