@@ -9,7 +9,7 @@ import { readOptions, type ChaosOptions } from './options.js';
 import { startPlatform, type Platform } from './platform.js';
 import { createPulse, type Pulse } from './pulse.js';
 import { randomOf } from './random.js';
-import { startSink, type Sink } from './sink.js';
+import { startSink, type Received, type Sink } from './sink.js';
 import { violationsOf } from './verify.js';
 
 const BASE_PORT = 4_300;
@@ -125,8 +125,7 @@ interface Result {
 
 function report({ options, platform, sink, ledger, client, counts, violations, stallMs, calmMs }: Result): void {
   const received = [...sink.received().values()];
-  const deliveries = received.reduce((sum, each) => sum + each.deliveries, 0);
-  const effects = received.reduce((sum, each) => sum + each.effects, 0);
+  const sum = (of: (each: Received) => number): number => received.reduce((total, each) => total + of(each), 0);
   const rivals = [...ledger.decisions.values()].filter((each) => each.unclear).length;
   const lines = [
     ['runs', `${options.runs} accepted under ${ledger.accepted.size} keys, ${client.attempts()} requests`],
@@ -139,7 +138,8 @@ function report({ options, platform, sink, ledger, client, counts, violations, s
     ['ended by themselves', `${platform.ownExits()} processes`],
     [
       'webhooks',
-      `${effects} effects, ${deliveries} deliveries, ${sink.refused()} refused by the sink, ${deliveries - effects - sink.refused()} duplicates suppressed by their key`,
+      `${sum((each) => each.effects)} effects, ${sum((each) => each.deliveries)} deliveries, ` +
+        `${sink.refused()} met a fault, ${sum((each) => each.duplicates)} duplicates suppressed by their key`,
     ],
     ['decisions', `${ledger.decisions.size}, of which ${rivals} had an attempt without an answer`],
     ['longest stall', `${seconds(stallMs)} in which no run moved`],

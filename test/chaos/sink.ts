@@ -9,8 +9,10 @@ export interface Received {
   readonly nodeId: string;
   /** Requests with this key that came whole. */
   readonly deliveries: number;
-  /** How often the effect was made: once, or the key is worth nothing. */
+  /** 1 once the effect was made. */
   readonly effects: number;
+  /** Deliveries after that, which the key kept from taking effect again. */
+  readonly duplicates: number;
   readonly bodies: ReadonlySet<string>;
 }
 
@@ -39,6 +41,7 @@ interface Entry {
   readonly nodeId: string;
   deliveries: number;
   effects: number;
+  duplicates: number;
   readonly bodies: Set<string>;
   readonly faults: Fault[];
 }
@@ -57,7 +60,15 @@ export async function startSink({ seed, port, secret, onEffect }: SinkOptions): 
       readonly run_id: string;
       readonly node_id: string;
     };
-    const entry = { runId, nodeId, deliveries: 0, effects: 0, bodies: new Set<string>(), faults: faultsOf(seed, key) };
+    const entry = {
+      runId,
+      nodeId,
+      deliveries: 0,
+      effects: 0,
+      duplicates: 0,
+      bodies: new Set<string>(),
+      faults: faultsOf(seed, key),
+    };
     entries.set(key, entry);
     return entry;
   };
@@ -77,12 +88,11 @@ export async function startSink({ seed, port, secret, onEffect }: SinkOptions): 
     entry.bodies.add(createHash('sha256').update(body).digest('hex'));
     const fault = entry.faults.shift();
     if (fault !== undefined) refused += 1;
-    if (fault === undefined || fault === 'dropAfterEffect') {
-      // a key that was seen answers as before and does nothing
-      if (entry.effects === 0) {
-        entry.effects = 1;
-        onEffect();
-      }
+    if (entry.effects > 0) {
+      entry.duplicates += 1;
+    } else if (fault === undefined || fault === 'dropAfterEffect') {
+      entry.effects = 1;
+      onEffect();
     }
     answer(response, fault);
   };
