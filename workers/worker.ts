@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Worker, type NativeConnection, type WorkflowBundleOption } from '@temporalio/worker';
+import { Worker, type NativeConnection, type WorkerOptions, type WorkflowBundleOption } from '@temporalio/worker';
 import { createEgress } from '../activities/egress/egress.js';
 import { createLlmPort } from '../activities/llm/create.js';
 import type { MailPort } from '../activities/mail/port.js';
@@ -36,14 +36,20 @@ export function createEngineWorker({ connection, config, db, log }: EngineWorker
     taskQueue: ENGINE_QUEUE,
     activities: createActivities({ config, db, log }),
     ...workflows(),
+    ...workerTuning(config),
+  });
+}
+
+/** How much a worker does at once, and how. */
+export const workerTuning = (config: WorkerConfig) =>
+  ({
     maxConcurrentActivityTaskExecutions: config.maxConcurrentActivities,
     maxConcurrentWorkflowTaskExecutions: config.maxConcurrentWorkflowTasks,
     maxCachedWorkflows: config.maxCachedWorkflows,
     maxEagerActivityReservationsPerWorkflowTask: EAGER_RESERVATIONS,
     maxHeartbeatThrottleInterval: '2 seconds',
     shutdownGraceTime: `${config.shutdownGraceSeconds} seconds`,
-  });
-}
+  }) satisfies Partial<WorkerOptions>;
 
 /** The bundle made at build time when there is one: it saves a second or two at each start. */
 function workflows(): { readonly workflowBundle: WorkflowBundleOption } | { readonly workflowsPath: string } {
