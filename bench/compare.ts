@@ -1,15 +1,16 @@
 import type { Caller } from './caller.js';
+import type { CpuTime } from './cpu.js';
 import { measure, median, quantile, shown, table } from './figures.js';
-import type { BenchOptions } from './options.js';
+import type { BenchOptions, Subject } from './options.js';
 import type { Stage } from './stage.js';
 
 interface Round {
   readonly rate: number;
   readonly samples: readonly number[];
+  /** Processor time a run. */
+  readonly cpu: CpuTime;
 }
 
-type Subject = 'hand' | 'agents' | 'notes';
-const SUBJECTS: readonly Subject[] = ['hand', 'agents', 'notes'];
 const NAMES: Readonly<Record<Subject, string>> = {
   hand: 'hand-written, 3 activities',
   agents: 'chain, 3 durable steps',
@@ -25,14 +26,18 @@ interface Comparison {
 /** Rounds of each kind in turn, so that what else the machine does falls on all of them. */
 export async function compare(given: Comparison, say: (text: string) => void): Promise<void> {
   const { options } = given;
-  for (const subject of SUBJECTS) await round(given, subject, { concurrency: 4, index: 0 });
+  for (const subject of options.subjects) await round(given, subject, { concurrency: 4, index: 0 });
   for (const concurrency of options.concurrency) {
     const rounds: Record<Subject, Round[]> = { hand: [], agents: [], notes: [] };
     for (let index = 1; index <= options.rounds; index += 1) {
-      const order = SUBJECTS.map((_, at) => SUBJECTS[(at + index) % SUBJECTS.length] ?? 'hand');
+      const order = options.subjects.map(
+        (each, at) => options.subjects[(at + index) % options.subjects.length] ?? each,
+      );
       for (const subject of order) rounds[subject].push(await round(given, subject, { concurrency, index }));
     }
-    say(`\n${concurrency} at a time, ${options.rounds} rounds of ${options.batch} runs each\n${summary(rounds)}`);
+    say(
+      `\n${concurrency} at a time, ${options.rounds} rounds of ${options.batch} runs each\n${summary(options.subjects, rounds)}`,
+    );
   }
 }
 
@@ -41,15 +46,18 @@ async function round(
   subject: Subject,
   { concurrency, index }: { readonly concurrency: number; readonly index: number },
 ): Promise<Round> {
+  const before = stage.cpu();
   const { samples, totalMs } =
     subject === 'hand'
       ? await measure({ count: batch, concurrency }, (n) => stage.runByHand(`hand/${concurrency}/${index}/${n}`))
       : await caller.batch({ slug: subject, count: batch, concurrency, until: 'ended' });
-  return { rate: (batch / totalMs) * 1_000, samples };
+  const after = stage.cpu();
+  const cpu = { ownMs: (after.ownMs - before.ownMs) / batch, allMs: (after.allMs - before.allMs) / batch };
+  return { rate: (batch / totalMs) * 1_000, samples, cpu };
 }
 
-function summary(rounds: Readonly<Record<Subject, readonly Round[]>>): string {
-  const rows = SUBJECTS.map((subject) => {
+function summary(subjects: readonly Subject[], rounds: Readonly<Record<Subject, readonly Round[]>>): string {
+  const rows = subjects.map((subject) => {
     const samples = rounds[subject].flatMap((each) => each.samples);
     const ratio = median(rounds[subject].map((each, index) => each.rate / (rounds.hand[index]?.rate ?? Number.NaN)));
     return [
@@ -58,9 +66,11 @@ function summary(rounds: Readonly<Record<Subject, readonly Round[]>>): string {
       shown(quantile(samples, 0.5)),
       shown(quantile(samples, 0.95)),
       shown(ratio, 2),
+      shown(median(rounds[subject].map((each) => each.cpu.ownMs)), 1),
+      shown(median(rounds[subject].map((each) => each.cpu.allMs)), 1),
     ];
   });
-  return table([['', 'runs/s', 'p50 ms', 'p95 ms', 'ratio'], ...rows]);
+  return table([['', 'runs/s', 'p50 ms', 'p95 ms', 'ratio', 'node cpu ms', 'all cpu ms'], ...rows]);
 }
 
 /** What the API adds to the bare start of a workflow, while nothing else happens. */

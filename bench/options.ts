@@ -7,9 +7,14 @@ export interface BenchOptions {
   /** Runs of each kind a round. */
   readonly batch: number;
   readonly concurrency: readonly number[];
+  /** What is measured beside each other; the hand-written one is what the rest is compared with. */
+  readonly subjects: readonly Subject[];
   /** Runs that wait for a person. */
   readonly waiting: number;
 }
+
+export const SUBJECTS = ['hand', 'agents', 'notes'] as const;
+export type Subject = (typeof SUBJECTS)[number];
 
 const PARTS = ['chain', 'waiting'];
 
@@ -20,6 +25,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
     options: {
       rounds: { type: 'string', default: '5' },
       batch: { type: 'string', default: '40' },
+      subjects: { type: 'string', default: SUBJECTS.join(',') },
       concurrency: { type: 'string', default: '1,8,20' },
       waiting: { type: 'string', default: '2000' },
     },
@@ -30,6 +36,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
     parts: new Set(positionals.length === 0 ? PARTS : positionals),
     rounds: whole('--rounds', values.rounds),
     batch: whole('--batch', values.batch),
+    subjects: SUBJECTS.filter((subject) => values.subjects.split(',').includes(subject)),
     concurrency: values.concurrency.split(',').map((text) => whole('--concurrency', text)),
     waiting: whole('--waiting', values.waiting),
   };

@@ -18,6 +18,7 @@ import { startTemporal } from '../local/temporal.js';
 import { temporalCli } from '../local/tools.js';
 import { readWorkerConfig } from '../workers/config.js';
 import { createEngineWorker, workerTuning } from '../workers/worker.js';
+import { cpuTime, type CpuTime } from './cpu.js';
 import { handActivities } from './hand/activities.js';
 
 const NAMESPACE = 'keelson';
@@ -32,6 +33,8 @@ export interface Stage {
   readonly runByHand: (id: string) => Promise<void>;
   /** Of each run started since the last call: what the API spent in all, and in the call that starts the workflow. */
   readonly takeStartTimes: () => readonly StartTime[];
+  /** Processor time spent so far in ms: our process, then all three with Temporal and Postgres where the system tells. */
+  readonly cpu: () => CpuTime;
   readonly stop: () => Promise<void>;
 }
 
@@ -53,6 +56,7 @@ export async function startStage(say: (text: string) => void): Promise<Stage> {
   return {
     ...platform,
     databaseUrl: postgres.url,
+    cpu: () => cpuTime([temporal.pid, postgres.pid]),
     stop: async () => {
       await platform.stop();
       await Promise.all([temporal.stop(), postgres.stop()]);
