@@ -25,6 +25,7 @@ export function startCaller(): Caller {
     batch: (task) => ask({ task: 'batch', ...task }),
     resume: (task) => ask({ task: 'resume', ...task }),
     stop: async () => {
+      if (!child.connected) return;
       child.disconnect();
       await once(child, 'exit');
     },

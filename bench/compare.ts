@@ -17,7 +17,7 @@ const NAMES: Readonly<Record<Subject, string>> = {
   notes: 'chain, 3 fast steps',
 };
 
-interface Comparison {
+export interface Comparison {
   readonly stage: Stage;
   readonly caller: Caller;
   readonly options: BenchOptions;

@@ -18,6 +18,12 @@ const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 const say = (text: string): void =>
   void process.stdout.write(`[${seconds(performance.now() - startedAt).padStart(7)}] ${text}\n`);
 
+/** A stopped test leaves no server behind. */
+const stopped = new Promise<never>((_, reject) => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => reject(new Error('Stopped.')));
+});
+stopped.catch(() => undefined);
+
 /** The kill test: runs go on while every process of the platform is killed, again and again. */
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2));
@@ -31,7 +37,7 @@ async function main(): Promise<number> {
   const platform = await startPlatform({ folder, basePort: BASE_PORT, egressAllow: sink.host, say });
   let code = 1;
   try {
-    code = await prove({ options, platform, sink, pulse, secret });
+    code = await Promise.race([prove({ options, platform, sink, pulse, secret }), stopped]);
   } finally {
     await platform.stop();
     await sink.close();
