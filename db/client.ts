@@ -20,5 +20,7 @@ export function openDatabase({ url, maxConnections = 20, onError = () => undefin
     keepAlive: true,
   });
   pool.on('error', onError);
+  // The pool listens to idle connections only; one that breaks between two queries of its user would end the process.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
 }

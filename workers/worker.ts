@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Worker, type NativeConnection, type WorkflowBundleOption } from '@temporalio/worker';
+import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { createEgress } from '../activities/egress/egress.js';
 import { createLlmPort } from '../activities/llm/create.js';
 import type { MailPort } from '../activities/mail/port.js';
@@ -16,6 +16,7 @@ import type { Logger } from '../db/log.js';
 import { readSecrets } from '../db/secrets.js';
 import type { RunActivities, ScheduleActivities } from '../workflows/contract/activities.js';
 import { ENGINE_QUEUE } from '../workflows/contract/queues.js';
+import { bundleSource } from './bundle-source.js';
 import type { WorkerConfig } from './config.js';
 
 export interface EngineWorkerOptions {
@@ -36,20 +37,27 @@ export function createEngineWorker({ connection, config, db, log }: EngineWorker
     taskQueue: ENGINE_QUEUE,
     activities: createActivities({ config, db, log }),
     ...workflows(),
+    ...workerTuning(config),
+  });
+}
+
+/** How much a worker does at once, and how. */
+export const workerTuning = (config: WorkerConfig) =>
+  ({
     maxConcurrentActivityTaskExecutions: config.maxConcurrentActivities,
     maxConcurrentWorkflowTaskExecutions: config.maxConcurrentWorkflowTasks,
     maxCachedWorkflows: config.maxCachedWorkflows,
     maxEagerActivityReservationsPerWorkflowTask: EAGER_RESERVATIONS,
     maxHeartbeatThrottleInterval: '2 seconds',
     shutdownGraceTime: `${config.shutdownGraceSeconds} seconds`,
-  });
-}
+  }) satisfies Partial<WorkerOptions>;
 
 /** The bundle made at build time when there is one: it saves a second or two at each start. */
-function workflows(): { readonly workflowBundle: WorkflowBundleOption } | { readonly workflowsPath: string } {
+function workflows(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | 'bundlerOptions'> {
   const codePath = fileURLToPath(new URL('../assets/workflows.js', import.meta.url));
   if (existsSync(codePath)) return { workflowBundle: { codePath } };
-  return { workflowsPath: fileURLToPath(new URL('../workflows/index.js', import.meta.url)) };
+  const { workflowsPath, preloadModules } = bundleSource;
+  return { workflowsPath, bundlerOptions: { preloadModules: [...preloadModules] } };
 }
 
 export function createActivities({

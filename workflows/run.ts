@@ -15,8 +15,9 @@ import { visitKey } from './contract/ids.js';
 import { resolveWait, runView, type ResolvedWait, type ResolveWait } from './contract/messages.js';
 import type { RunInput, RunStatus } from './contract/run.js';
 import { records } from './contract/timeouts.js';
-import type { Plan } from './definition/plan.js';
+import { executionClass, type Plan, type PlanNode } from './definition/plan.js';
 import { cancel, start } from './engine/reduce.js';
+import type { Visit } from './engine/state.js';
 import { execute, finish, flushAll } from './shell/execute.js';
 import { RunSession } from './shell/session.js';
 
@@ -108,33 +109,53 @@ async function interpret(session: RunSession): Promise<Error | null> {
   return cancellation;
 }
 
+interface Flights {
+  /** Visits that were launched and have not come to their end. */
+  readonly flying: Map<Promise<void>, Visit>;
+  readonly failures: unknown[];
+}
+
 async function pump(session: RunSession, failures: unknown[]): Promise<void> {
-  for (const visit of Object.values(session.state.open)) launch(session, visit, failures);
+  const flights: Flights = { flying: new Map(), failures };
+  for (const visit of Object.values(session.state.open)) launch(session, visit, flights);
   while (session.state.end === null && !isDrained(session)) {
-    await step(session, failures);
+    await step(session, flights);
     if (failures.length > 0) throw failures[0];
     if (isFull(session)) session.draining = true;
   }
 }
 
 /** Takes up the next ready visit, or tells the read model where the run stands, or waits for something to happen. */
-async function step(session: RunSession, failures: unknown[]): Promise<void> {
+async function step(session: RunSession, flights: Flights): Promise<void> {
   const [visit] = session.state.ready;
   if (visit !== undefined && mayLaunch(session)) {
     session.state = start(session.state, visit);
-    launch(session, visit, failures);
+    launch(session, visit, flights);
   } else if (session.busy === 0 && session.isDirty()) {
     await flushAll(session);
   } else {
-    await condition(() => failures.length > 0 || hasMoved(session));
+    await moved(session, flights);
   }
 }
 
 const mayLaunch = (session: RunSession): boolean => !session.draining && session.busy < MAX_IN_FLIGHT;
 
-function launch(session: RunSession, visit: Parameters<typeof execute>[1], failures: unknown[]): void {
-  execute(session, visit).catch((error: unknown) => failures.push(error));
+function launch(session: RunSession, visit: Visit, { flying, failures }: Flights): void {
+  const flight = execute(session, visit).catch((error: unknown) => void failures.push(error));
+  flying.set(flight, visit);
+  void flight.then(() => flying.delete(flight));
 }
+
+/** While one activity is all that can move the run, it is awaited itself: a condition is asked again at every turn. */
+async function moved(session: RunSession, { flying, failures }: Flights): Promise<void> {
+  const [only, ...more] = flying;
+  if (only === undefined || more.length > 0 || !isActivity(session.node(only[1]))) {
+    return condition(() => failures.length > 0 || hasMoved(session));
+  }
+  await Promise.race([only[0], CancellationScope.current().cancelRequested]);
+}
+
+const isActivity = (node: PlanNode): boolean => ['durable', 'fast'].includes(executionClass(node));
 
 const hasMoved = (session: RunSession): boolean =>
   session.state.end !== null ||

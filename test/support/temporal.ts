@@ -1,12 +1,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, DefaultLogger, Runtime } from '@temporalio/worker';
 import { findTool } from '../../local/find-tool.js';
 import { choosePort } from '../../local/processes.js';
 import { startTemporal } from '../../local/temporal.js';
 import { temporalCli, temporalTestServer, type Tool } from '../../local/tools.js';
+import { bundleSource } from '../../workers/bundle-source.js';
 import { once, runFolder } from './run-folder.js';
 
 export const TEST_NAMESPACE = 'keelson';
@@ -34,8 +34,7 @@ export async function timeSkippingEnvironment(): Promise<TestWorkflowEnvironment
 /** The bundle of `workflows/index.ts`, made once a run: `Worker.create({ workflowBundle: await bundleWorkflows() })`. */
 export async function bundleWorkflows(): Promise<{ readonly codePath: string }> {
   return once('workflow-bundle', async () => {
-    const workflowsPath = fileURLToPath(new URL('../../workflows/index.js', import.meta.url));
-    const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('ERROR') });
+    const { code } = await bundleWorkflowCode({ ...bundleSource, logger: new DefaultLogger('ERROR') });
     const codePath = path.join(runFolder(), 'workflow-bundle.js');
     fs.writeFileSync(codePath, code);
     return { codePath };

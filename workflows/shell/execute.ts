@@ -10,7 +10,14 @@ import type { ActivityKind, RunActivities, SegmentFailure, SegmentStep } from '.
 import { Failure, type NodeError } from '../contract/failures.js';
 import type { WaitSettlement } from '../contract/run.js';
 import { records, segment, SEGMENT_MARGIN_MS } from '../contract/timeouts.js';
-import { executionClass, type ExecutionClass, type NodeOf, type PlanNode, type Port } from '../definition/plan.js';
+import {
+  executionClass,
+  type Condition,
+  type ExecutionClass,
+  type NodeOf,
+  type PlanNode,
+  type Port,
+} from '../definition/plan.js';
 import { inline, INLINE_LIMIT_BYTES, isInline, type Value } from '../definition/values.js';
 import { chosen, edgesFrom, holds } from '../engine/conditions.js';
 import { advance, complete, fail, reserve } from '../engine/reduce.js';
@@ -67,14 +74,12 @@ async function leave(
 ): Promise<void> {
   const node = session.node(visit);
   const candidates = edgesFrom(session.plan.edges, node.id, port);
+  const conditions = candidates.map((edge) => edge.condition);
+  const known = knownMatches(conditions, output);
   const edges = chosen(
     node,
     candidates,
-    await matches(
-      session,
-      candidates.map((edge) => edge.condition),
-      output,
-    ),
+    known ?? (await activities.matchConditions({ run: session.input.run, value: output, conditions })),
   );
   const taken = edges.find((edge) => edge.label !== null)?.label ?? null;
   session.state = complete(session.plan, session.state, { visit, output, port, edges });
@@ -83,14 +88,10 @@ async function leave(
   }
 }
 
-async function matches(
-  session: RunSession,
-  conditions: readonly NonNullable<ReturnType<typeof edgesFrom>[number]>['condition'][],
-  value: Value,
-): Promise<readonly boolean[]> {
+/** Null when only an activity can tell, as the value is stored elsewhere. */
+function knownMatches(conditions: readonly Condition[], value: Value): readonly boolean[] | null {
   if (conditions.every((each) => each.type === 'always')) return conditions.map(() => true);
-  if (isInline(value)) return conditions.map((each) => holds(each, value.json));
-  return activities.matchConditions({ run: session.input.run, value, conditions });
+  return isInline(value) ? conditions.map((each) => holds(each, value.json)) : null;
 }
 
 /** One activity for the node, or for the whole fast line that starts with it. */

@@ -1,0 +1,46 @@
+import { startCaller } from './caller.js';
+import { agentChain, noteChain, waitingChain } from './chains.js';
+import { compare, measureApiWork, type Comparison } from './compare.js';
+import { readOptions } from './options.js';
+import { startStage } from './stage.js';
+import { measureWaiting } from './waiting.js';
+
+/** A stopped bench leaves no server behind. */
+const stopped = new Promise<never>((_, reject) => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => reject(new Error('Stopped.')));
+});
+stopped.catch(() => undefined);
+
+const say = (text: string): void => console.log(text);
+
+async function main(): Promise<void> {
+  const options = readOptions(process.argv.slice(2));
+  const stage = await startStage(say);
+  const caller = startCaller();
+  try {
+    await Promise.race([measureAll({ stage, caller, options }), stopped]);
+  } finally {
+    await caller.stop();
+    await stage.stop();
+  }
+}
+
+async function measureAll(given: Comparison): Promise<void> {
+  const { stage, caller, options } = given;
+  const { apiUrl, databaseUrl } = stage;
+  await caller.prepare({ apiUrl, databaseUrl, chains: [agentChain, noteChain, waitingChain] });
+  if (options.parts.has('chain')) {
+    await compare(given, say);
+    await measureApiWork(given, say);
+  }
+  if (options.parts.has('waiting')) await measureWaiting(caller, options, say);
+}
+
+process.exitCode = await main().then(
+  () => 0,
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : String(error));
+    return 1;
+  },
+);
+process.exit();

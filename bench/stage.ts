@@ -1,0 +1,167 @@
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Client } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { readApiConfig } from '../api/config.js';
+import { startApi } from '../api/server.js';
+import { createTemporalGateway } from '../api/temporal/gateway.js';
+import { openDatabase } from '../db/client.js';
+import { createLogger, logFile } from '../db/log.js';
+import { migrate } from '../db/migrate.js';
+import { findTool } from '../local/find-tool.js';
+import { choosePort } from '../local/processes.js';
+import { startPostgres } from '../local/postgres.js';
+import { startTemporal } from '../local/temporal.js';
+import { temporalCli } from '../local/tools.js';
+import { readWorkerConfig } from '../workers/config.js';
+import { createEngineWorker, workerTuning } from '../workers/worker.js';
+import { cpuTime, type CpuTime } from './cpu.js';
+import { handActivities } from './hand/activities.js';
+
+const NAMESPACE = 'keelson';
+const HAND_QUEUE = 'hand';
+const BASE_PORT = 4_340;
+
+/** The platform as `npm start` arranges it, and beside it a worker for the hand-written workflow with the same settings. */
+export interface Stage {
+  readonly apiUrl: string;
+  readonly databaseUrl: string;
+  /** Runs the hand-written workflow to its end; starts are eager, as the platform's own. */
+  readonly runByHand: (id: string) => Promise<void>;
+  /** Of each run started since the last call: what the API spent in all, and in the call that starts the workflow. */
+  readonly takeStartTimes: () => readonly StartTime[];
+  /** Processor time spent so far in ms: our process, then all three with Temporal and Postgres where the system tells. */
+  readonly cpu: () => CpuTime;
+  readonly stop: () => Promise<void>;
+}
+
+export interface StartTime {
+  readonly requestMs: number;
+  readonly temporalMs: number;
+}
+
+export async function startStage(say: (text: string) => void): Promise<Stage> {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'keelson-bench-'));
+  // the account Postgres runs as passes through
+  fs.chmodSync(folder, 0o711);
+  Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
+  const [postgres, temporal] = await Promise.all([
+    startPostgres({ dataDir: path.join(folder, 'postgres'), port: await choosePort(BASE_PORT) }),
+    startLocalTemporal(folder, say),
+  ]);
+  const platform = await startProcess(folder, { databaseUrl: postgres.url, address: temporal.address });
+  return {
+    ...platform,
+    databaseUrl: postgres.url,
+    cpu: () => cpuTime([temporal.pid, postgres.pid]),
+    stop: async () => {
+      await platform.stop();
+      await Promise.all([temporal.stop(), postgres.stop()]);
+      fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+async function startLocalTemporal(folder: string, say: (text: string) => void) {
+  const cliPath = await findTool(temporalCli, {
+    env: process.env,
+    progress: say,
+    fallbackCache: path.join(folder, 'cache'),
+  });
+  const ports = { port: await choosePort(BASE_PORT + 1), uiPort: 0 };
+  return startTemporal({
+    ...{ dataDir: path.join(folder, 'temporal'), cliPath, namespace: NAMESPACE, headless: true },
+    ports,
+  });
+}
+
+async function startProcess(folder: string, servers: { readonly databaseUrl: string; readonly address: string }) {
+  const env = {
+    DATABASE_URL: servers.databaseUrl,
+    TEMPORAL_ADDRESS: servers.address,
+    TEMPORAL_NAMESPACE: NAMESPACE,
+    KEELSON_MASTER_KEY: randomBytes(32).toString('hex'),
+    KEELSON_SIGNUP: 'open',
+    ...{
+      KEELSON_RATE_LIMIT_AUTH: '1000000',
+      KEELSON_RATE_LIMIT_PUBLIC: '1000000',
+      KEELSON_RATE_LIMIT_API: '1000000000',
+    },
+    ...{ HOST: '127.0.0.1', PORT: '0' },
+  };
+  const db = openDatabase({ url: servers.databaseUrl });
+  await migrate(db);
+  const times = createStartTimes();
+  const file = logFile(path.join(folder, 'keelson.log'));
+  const log = createLogger({
+    level: 'info',
+    name: 'local',
+    destination: { write: (line) => file.write(times.see(line)) },
+  });
+  const connection = await NativeConnection.connect({ address: servers.address });
+  const config = readWorkerConfig(env);
+  const workers = [
+    await createEngineWorker({ connection, config, db, log }),
+    await createHandWorker(connection, config),
+  ];
+  const running = Promise.all(workers.map((worker) => worker.run()));
+  const gateway = createTemporalGateway({ connection, namespace: NAMESPACE, eagerStart: true });
+  const api = await startApi({ config: readApiConfig(env), db, temporal: times.around(gateway), log });
+  const client = new Client({ connection, namespace: NAMESPACE });
+  return {
+    apiUrl: `http://127.0.0.1:${api.port}`,
+    takeStartTimes: times.take,
+    runByHand: async (workflowId: string) => {
+      await client.workflow.execute('handWritten', {
+        ...{ workflowId, taskQueue: HAND_QUEUE, args: [{ text: 'hello' }], requestEagerStart: true },
+      });
+    },
+    stop: async () => {
+      await api.close();
+      for (const worker of workers) worker.shutdown();
+      await running;
+      await connection.close();
+      await db.destroy();
+    },
+  };
+}
+
+function createHandWorker(connection: NativeConnection, config: ReturnType<typeof readWorkerConfig>): Promise<Worker> {
+  return Worker.create({
+    connection,
+    namespace: NAMESPACE,
+    taskQueue: HAND_QUEUE,
+    workflowsPath: fileURLToPath(new URL('./hand/workflow.js', import.meta.url)),
+    activities: handActivities,
+    ...workerTuning(config),
+  });
+}
+
+type Gateway = ReturnType<typeof createTemporalGateway>;
+
+/** Pairs the API's own access log with the time spent in Temporal; only fair while one run starts at a time. */
+function createStartTimes() {
+  const temporalMs: number[] = [];
+  const requestMs: number[] = [];
+  return {
+    see: (line: string): string => {
+      if (line.includes('"route":"chains.run"')) requestMs.push(Number(/"ms":([\d.]+)/.exec(line)?.[1]));
+      return line;
+    },
+    around: (gateway: Gateway): Gateway => ({
+      ...gateway,
+      startRun: async (input) => {
+        const start = performance.now();
+        await gateway.startRun(input);
+        temporalMs.push(performance.now() - start);
+      },
+    }),
+    take: (): readonly StartTime[] => {
+      const starts = temporalMs.splice(0);
+      return requestMs.splice(0).map((ms, index) => ({ requestMs: ms, temporalMs: starts[index] ?? 0 }));
+    },
+  };
+}

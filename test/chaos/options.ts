@@ -1,0 +1,42 @@
+import { randomInt } from 'node:crypto';
+import { parseArgs } from 'node:util';
+
+export interface ChaosOptions {
+  readonly runs: number;
+  /** Every random choice of the harness follows from it; what the machine's timing adds does not. */
+  readonly seed: number;
+  readonly kills: number;
+  /** How long everything may take to end once the kills have stopped. */
+  readonly patienceMs: number;
+  readonly keep: boolean;
+}
+
+const SHORT = { runs: 30, kills: 6, patienceMs: 120_000 };
+const FULL = { runs: 200, kills: 28, patienceMs: 300_000 };
+
+export function readOptions(args: readonly string[]): ChaosOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      runs: { type: 'string' },
+      seed: { type: 'string' },
+      kills: { type: 'string' },
+      short: { type: 'boolean', default: false },
+      keep: { type: 'boolean', default: false },
+    },
+  });
+  const form = values.short ? SHORT : FULL;
+  return {
+    ...form,
+    runs: whole('--runs', values.runs, form.runs),
+    seed: whole('--seed', values.seed, randomInt(1, 1_000_000)),
+    kills: whole('--kills', values.kills, form.kills),
+    keep: values.keep,
+  };
+}
+
+function whole(name: string, text: string | undefined, preset: number): number {
+  if (text === undefined) return preset;
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new RangeError(`${name} must be a whole number, not "${text}".`);
+}
