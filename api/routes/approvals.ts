@@ -122,7 +122,7 @@ export const approvalRoutes: readonly Route[] = [
     body: Decision,
     reply: z.object({ status: z.enum(['approved', 'denied', 'rejected']), approval_id: z.string() }),
     errors: { 404: 'Unknown or already decided' },
-    handle: async ({ actor, params, body }, { approvals }) => {
+    handle: async ({ actor, params, body, seed }, { approvals }) => {
       const decision = decisionOf(body.decision);
       await approvals.decide({
         workspaceId: actor.workspaceId,
@@ -130,6 +130,7 @@ export const approvalRoutes: readonly Route[] = [
         decision,
         by: body.decided_by,
         note: body.note ?? null,
+        seed,
       });
       const denied = body.decision.toLowerCase().startsWith('reject') ? 'rejected' : 'denied';
       const status = decision === 'approve' ? 'approved' : denied;

@@ -298,8 +298,12 @@ const runs: readonly Route[] = [
     body: ResumeBody,
     reply: Accepted,
     errors: { 409: 'The run is not awaiting_human, or somebody was first' },
-    handle: ({ actor, params, body: { decision, input, note } }, { chainRuns }) =>
-      chainRuns.resume(actor, { slug: params.slug, runId: params.run_id }, { decision, input, note: note ?? null }),
+    handle: ({ actor, params, body: { decision, input, note }, seed }, { chainRuns }) =>
+      chainRuns.resume(
+        actor,
+        { slug: params.slug, runId: params.run_id },
+        { decision, input, note: note ?? null, seed },
+      ),
   }),
 ];
 

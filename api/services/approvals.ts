@@ -44,6 +44,7 @@ export interface DecideApproval {
   readonly decision: 'approve' | 'reject';
   readonly by: string;
   readonly note: string | null;
+  readonly seed: string;
 }
 
 export interface ApprovalService {
@@ -166,12 +167,12 @@ async function pendingFor(
 }
 
 async function decideApproval({ db, runs, audit }: ApprovalDeps, decide: DecideApproval): Promise<void> {
-  const { workspaceId, approvalId, decision, by, note } = decide;
+  const { workspaceId, approvalId, decision, by, note, seed } = decide;
   const gone = new ApiError(404, 'approval not found or already decided');
   const approval = await scoped(db, workspaceId).get('approvals', approvalId);
-  if (approval === undefined || approval.status !== 'pending') throw gone;
+  if (approval === undefined) throw gone;
   const run = { workspaceId, runId: approval.run_id };
-  const result = await runs.decide({ run, token: approvalId, decision, input: undefined, note, by });
+  const result = await runs.decide({ run, token: approvalId, decision, input: undefined, note, by, seed });
   if (result === 'settled') throw gone;
   await audit.record({
     workspaceId,

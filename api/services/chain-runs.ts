@@ -35,6 +35,7 @@ export interface Resume {
   readonly decision: 'approve' | 'reject';
   readonly input: Json | undefined;
   readonly note: string | null;
+  readonly seed: string;
 }
 
 export interface ChainRunService {
@@ -222,6 +223,14 @@ interface RunPlace {
   readonly runId: string;
 }
 
+const lastWait = (db: Database, workspaceId: string, runId: string) =>
+  scoped(db, workspaceId)
+    .select('approvals')
+    .select('id as approval_id')
+    .where('run_id', '=', runId)
+    .orderBy('created_at', 'desc')
+    .executeTakeFirst();
+
 const pendingWait = (db: Database, workspaceId: string, runId: string) =>
   scoped(db, workspaceId)
     .select('approvals')
@@ -254,13 +263,14 @@ async function resumeRun(
 ): Promise<Accepted> {
   const { workspaceId } = actor;
   const run = await findRun(db, { workspaceId, slug: resume.slug, runId: resume.runId });
-  const wait = await pendingWait(db, workspaceId, run.id);
-  if (wait === undefined) {
-    throw conflict(`The run is ${statusOf(run.status)}, not awaiting_human: there is nothing to resume.`);
-  }
-  const { decision, input, note } = resume;
+  const idle = conflict(`The run is ${statusOf(run.status)}, not awaiting_human: there is nothing to resume.`);
+  const pending = await pendingWait(db, workspaceId, run.id);
+  // A repeated request finds its own decision under its own id; anybody else's is refused by the workflow.
+  const wait = pending ?? (await lastWait(db, workspaceId, run.id));
+  if (wait === undefined) throw idle;
+  const { decision, input, note, seed } = resume;
   const of = { workspaceId, runId: run.id };
-  const result = await runs.decide({ run: of, token: wait.approval_id, decision, input, note, by: actor.id });
-  if (result === 'settled') throw conflict('Somebody else was first: this wait has been decided or has expired.');
-  return { run_id: run.id, status: statusOf(result.status) };
+  const result = await runs.decide({ run: of, token: wait.approval_id, decision, input, note, by: actor.id, seed });
+  if (result !== 'settled') return { run_id: run.id, status: statusOf(result.status) };
+  throw pending === undefined ? idle : conflict('Somebody else was first: this wait has been decided or has expired.');
 }

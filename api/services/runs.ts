@@ -31,6 +31,8 @@ export interface Decide {
   readonly input: Json | undefined;
   readonly note: string | null;
   readonly by: string;
+  /** Of the request: the same seed is the same decision. */
+  readonly seed: string;
 }
 
 export interface RunService {
@@ -102,7 +104,7 @@ async function decideWait(deps: RunDeps, decide: Decide): Promise<{ readonly sta
   const { db, temporal } = deps;
   const { run, token, decision, note, by } = decide;
   const value = decide.input === undefined ? null : await acceptValue(db, run, decide.input);
-  const request = { token, decision, value, note, by };
+  const request = { token, decision, value, note, by, requestId: decide.seed };
   let result = await temporal.resolveWait(run, request);
   if (result.outcome === 'closed' && (await startQueued(deps, run))) result = await temporal.resolveWait(run, request);
   if (result.outcome === 'settled' || result.outcome === 'closed') return 'settled';

@@ -28,7 +28,8 @@ export type WaitResult =
 export interface TemporalGateway {
   /** Starts the run's workflow; a run that was started before is left alone. */
   readonly startRun: (input: RunInput) => Promise<void>;
-  readonly resolveWait: (run: RunRef, request: ResolveWait) => Promise<WaitResult>;
+  /** The same `requestId` is the same decision: asked again, it answers as it did. */
+  readonly resolveWait: (run: RunRef, request: ResolveWait & { readonly requestId: string }) => Promise<WaitResult>;
   readonly schedules: ScheduleGateway;
   /** Throws when the server does not answer. */
   readonly ping: () => Promise<void>;
@@ -91,10 +92,17 @@ const attributesOf = ({ run, definitionId }: RunInput): SearchAttributePair[] =>
   ...(definitionId === undefined ? [] : [{ key: attribute.definition, value: definitionId }]),
 ];
 
-async function resolveWaitOf(client: Client, run: RunRef, request: ResolveWait): Promise<WaitResult> {
+async function resolveWaitOf(
+  client: Client,
+  run: RunRef,
+  { requestId, ...request }: ResolveWait & { readonly requestId: string },
+): Promise<WaitResult> {
   const handle = client.workflow.getHandle(runWorkflowId(run.workspaceId, run.runId));
   try {
-    const wait = await handle.executeUpdate<ResolvedWait, [ResolveWait]>('resolveWait', { args: [request] });
+    const wait = await handle.executeUpdate<ResolvedWait, [ResolveWait]>('resolveWait', {
+      args: [request],
+      updateId: requestId,
+    });
     return { outcome: 'resolved', wait };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return { outcome: 'closed' };

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/activity';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { Fault, NodeFailure, type NodeContext, type NodeRunners } from '../../activities/nodes/runner.js';
 import { createSegmentActivities } from '../../activities/segment.js';
 import type { Database } from '../../db/client.js';
@@ -14,7 +15,6 @@ import type { Flush, RunRef } from '../../workflows/contract/run.js';
 import type { NodeOf } from '../../workflows/definition/plan.js';
 import { inline, type Json } from '../../workflows/definition/values.js';
 import { testDatabase, type TestDatabase } from '../support/database.js';
-import { quietRuntime } from '../support/temporal.js';
 import { agent, linePlan } from '../support/plans.js';
 
 const plan = linePlan(agent('a'), agent('b'));
@@ -27,7 +27,6 @@ let calls: string[];
 let behave: (context: NodeContext<ActivityKind>) => Promise<Json>;
 
 beforeAll(async () => {
-  quietRuntime();
   database = await testDatabase();
   ({ db } = database);
   await db.insertInto('tenants').values({ id: 'ten_1', name: 'T' }).execute();
@@ -81,7 +80,10 @@ const inputOf = (ids: readonly string[], more: Partial<RunSegmentInput> = {}): R
   ...more,
 });
 
-const segment = (input: RunSegmentInput, environment = new MockActivityEnvironment()): Promise<SegmentResult> =>
+const quietEnvironment = (): MockActivityEnvironment =>
+  new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
+
+const segment = (input: RunSegmentInput, environment = quietEnvironment()): Promise<SegmentResult> =>
   environment.run(createSegmentActivities({ db, runners, secret }).runSegment, input);
 
 const stepOf = (id: string) =>
@@ -149,11 +151,11 @@ describe('a step', () => {
         );
         environment.cancel('CANCELLED', { ...noDetails, ...details });
       });
-    const stopping = new MockActivityEnvironment();
+    const stopping = quietEnvironment();
     behave = hang(stopping, { workerShutdown: true });
     await expect(segment(inputOf(['a']), stopping)).rejects.toBeInstanceOf(NodeFailure);
     expect(await stepOf('a')).toMatchObject({ status: 'running', failures: 0 });
-    const cancelling = new MockActivityEnvironment();
+    const cancelling = quietEnvironment();
     behave = hang(cancelling, { cancelRequested: true });
     await expect(segment(inputOf(['a']), cancelling)).rejects.toBeInstanceOf(CancelledFailure);
     expect(await stepOf('a')).toMatchObject({ status: 'cancelled', failures: 0 });

@@ -133,6 +133,20 @@ describe('a chain with every kind of effect', () => {
     expect((await reached('refunds', runId, ...ended)).body['status']).toBe('completed');
   });
 
+  test('a decision asked again under its key, after its answer was lost, is answered as it was', async () => {
+    const runId = await start('refunds', 'refund, said twice');
+    await reached('refunds', runId, 'awaiting_human');
+    const path = `/v1/workflow-chains/refunds/runs/${runId}/resume`;
+    const headers = { 'idempotency-key': `decide-${runId}` };
+    expect((await person.call('POST', path, { headers })).status).toBe(200);
+    const forget = { status: null, reply: null, claimed_until: new Date(0) };
+    const keys = platform.db.updateTable('idempotency_keys').set(forget).where('route', '=', 'chains.resume');
+    expect((await keys.executeTakeFirstOrThrow()).numUpdatedRows).toBeGreaterThan(0n);
+    expect((await person.call('POST', path, { headers })).status).toBe(200);
+    expect((await person.call('POST', path)).status).toBe(409);
+    expect((await reached('refunds', runId, ...ended)).body['status']).toBe('completed');
+  });
+
   test('the same Idempotency-Key is the same run', async () => {
     const key = { 'idempotency-key': 'order-1' };
     const ids = await Promise.all(Array.from({ length: 5 }, () => start('refunds', 'hello once', key)));
