@@ -6,7 +6,8 @@ import type { ScheduleActivities, TickDecision, TickInput } from '../../workflow
 import { runWorkflowId } from '../../workflows/contract/ids.js';
 import type { CronTickOutcome } from '../../workflows/cron-tick.js';
 import { compilePrompt } from '../../workflows/definition/prompt.js';
-import { REPLAY, bundleTicks, record, startTimeSkipping } from './setup.js';
+import { timeSkippingEnvironment } from '../support/temporal.js';
+import { REPLAY, bundleTicks, record } from './setup.js';
 
 const BUSY = { action: 'busy', reason: 'skipped: workspace busy (active_tasks=1)' } as const;
 
@@ -21,7 +22,7 @@ beforeAll(async () => {
 });
 // A server each: shared by several ticks and their runs, it was seen to stop skipping time.
 beforeEach(async () => {
-  env = await startTimeSkipping();
+  env = await timeSkippingEnvironment();
 });
 afterEach(async () => {
   await env.teardown();

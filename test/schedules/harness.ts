@@ -7,7 +7,9 @@ import type { Database } from '../../db/client.js';
 import { newSeed } from '../../db/ids.js';
 import { scheduleTemporalId } from '../../workflows/contract/ids.js';
 import type { RunInput } from '../../workflows/contract/run.js';
-import { connectThenLose, createTestDatabase, seedWorkspace, startTemporal } from './setup.js';
+import { testDatabase } from '../support/database.js';
+import { localEnvironment } from '../support/temporal.js';
+import { connectThenLose, seedWorkspace } from './setup.js';
 
 export const DAILY = { cron_expr: '0 9 * * *', prompt: 'Good morning' };
 export type ScheduleInput = Parameters<ScheduleService['create']>[0]['input'];
@@ -24,7 +26,7 @@ export interface ScheduleHarness {
 }
 
 export async function startScheduleHarness(): Promise<ScheduleHarness> {
-  const [env, database] = await Promise.all([startTemporal(), createTestDatabase()]);
+  const [env, database] = await Promise.all([localEnvironment(), testDatabase()]);
   const { db } = database;
   const started: RunInput[] = [];
   const runs = { startRun: (input: RunInput) => Promise.resolve(void started.push(input)) };

@@ -1,59 +1,16 @@
-import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Connection } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { sql } from 'kysely';
-import { DefaultLogger, Runtime, bundleWorkflowCode, type WorkflowBundle } from '@temporalio/worker';
-import { openDatabase, type Database } from '../../db/client.js';
+import { DefaultLogger, bundleWorkflowCode, type WorkflowBundle } from '@temporalio/worker';
+import type { Database } from '../../db/client.js';
 import { newId } from '../../db/ids.js';
-import { migrate } from '../../db/migrate.js';
 import { compilePrompt } from '../../workflows/definition/prompt.js';
-
-// The only place that knows where the servers come from.
-const POSTGRES_URL = process.env['TEST_POSTGRES_URL'] ?? 'postgres://app:pw@127.0.0.1:5432/postgres';
-const TEMPORAL = process.env['TEMPORAL_CLI_PATH'] ?? 'temporal';
-const TIME_SKIPPING = process.env['TEMPORAL_TEST_SERVER_PATH'] ?? 'temporal-test-server';
 
 export const REPLAY = fileURLToPath(new URL('../../../test/replay/', import.meta.url));
 type History = Parameters<typeof historyToJSON>[0];
-
-Runtime.install({ logger: new DefaultLogger('ERROR') });
-
-export interface TestDatabase {
-  readonly db: Database;
-  readonly close: () => Promise<void>;
-}
-
-/** An empty database of its own, migrated. */
-export async function createTestDatabase(): Promise<TestDatabase> {
-  const name = `test_${randomUUID().replaceAll('-', '')}`;
-  const admin = openDatabase({ url: POSTGRES_URL, maxConnections: 1 });
-  await sql.raw(`create database ${name}`).execute(admin);
-  const url = new URL(POSTGRES_URL);
-  url.pathname = `/${name}`;
-  const db = openDatabase({ url: url.href, maxConnections: 10 });
-  await migrate(db);
-  return {
-    db,
-    close: async () => {
-      await db.destroy();
-      await sql.raw(`drop database ${name}`).execute(admin);
-      await admin.destroy();
-    },
-  };
-}
-
-export const startTemporal = (): Promise<TestWorkflowEnvironment> =>
-  TestWorkflowEnvironment.createLocal({ server: { executable: { type: 'existing-path', path: TEMPORAL } } });
-
-export const startTimeSkipping = (): Promise<TestWorkflowEnvironment> =>
-  TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: 'existing-path', path: TIME_SKIPPING } },
-  });
 
 export const bundleTicks = (): Promise<WorkflowBundle> =>
   bundleWorkflowCode({

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { scheduleSpec } from '../../api/temporal/schedules.js';
 import { readCron } from '../../workflows/definition/cron.js';
 import { cronTimes, temporalTimes } from '../../workflows/definition/cron-times.js';
-import { startTemporal } from './setup.js';
+import { localEnvironment } from '../support/temporal.js';
 
 // What the server itself says it will do with our specs, compared with the rule.
 
@@ -15,7 +15,7 @@ let count = 0;
 jest.setTimeout(60_000);
 
 beforeAll(async () => {
-  env = await startTemporal();
+  env = await localEnvironment();
 });
 afterAll(async () => {
   await env.teardown();

@@ -3,14 +3,15 @@ import { createScheduleActivities } from '../../activities/schedules.js';
 import { newId } from '../../db/ids.js';
 import { insertSchedule, type NewSchedule } from '../../db/schedules.js';
 import type { RunStatus } from '../../workflows/contract/run.js';
-import { createTestDatabase, seedChain, seedWorkspace, type TestDatabase } from './setup.js';
+import { testDatabase, type TestDatabase } from '../support/database.js';
+import { seedChain, seedWorkspace } from './setup.js';
 
 let database: TestDatabase;
 let workspaceId: string;
 const NOON = '2027-06-01T12:00:00.000Z';
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await testDatabase();
 });
 afterAll(async () => {
   await database.close();

@@ -24,6 +24,13 @@ export async function temporalAddress(): Promise<string> {
   return address;
 }
 
+/** A real server of one's own, for what the shared one must not see; `teardown()` ends it. */
+export async function localEnvironment(): Promise<TestWorkflowEnvironment> {
+  quietRuntime();
+  const file = await once('temporal-cli', () => toolPath(temporalCli));
+  return TestWorkflowEnvironment.createLocal({ server: { executable: { type: 'existing-path', path: file } } });
+}
+
 /** A server of one's own that skips over every wait; `teardown()` ends it. */
 export async function timeSkippingEnvironment(): Promise<TestWorkflowEnvironment> {
   quietRuntime();
