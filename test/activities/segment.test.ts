@@ -13,7 +13,7 @@ import type { ActivityKind, RunSegmentInput, SegmentResult } from '../../workflo
 import { Failure } from '../../workflows/contract/failures.js';
 import type { Flush, RunRef } from '../../workflows/contract/run.js';
 import type { NodeOf } from '../../workflows/definition/plan.js';
-import { inline, type Json } from '../../workflows/definition/values.js';
+import { inline, textOf, type Json } from '../../workflows/definition/values.js';
 import { testDatabase, type TestDatabase } from '../support/database.js';
 import { agent, linePlan } from '../support/plans.js';
 
@@ -168,7 +168,7 @@ describe('a step', () => {
   });
 
   test('with a large output passes a reference on', async () => {
-    behave = ({ node, input }) => Promise.resolve(node.id === 'a' ? 'x'.repeat(5_000) : `got ${String(input).length}`);
+    behave = ({ node, input }) => Promise.resolve(node.id === 'a' ? 'x'.repeat(5_000) : `got ${textOf(input).length}`);
     const { outputs } = await segment(inputOf(['a', 'b']));
     expect(outputs[0]).toMatchObject({ bytes: 5_002 });
     expect(outputs[1]).toEqual(inline('got 5000'));

@@ -2,47 +2,30 @@ import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { INPUT_LIMIT_BYTES } from '../../workflows/definition/values.js';
 import type { Person } from '../support/api.js';
+import { chainUser, ended, type ChainUser } from '../support/chains.js';
 import type { Answered } from '../support/http.js';
 import { send } from '../support/http.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
 import { startSink, type Sink } from '../support/sink.js';
 import { until } from '../support/until.js';
 
-const ended = ['completed', 'failed', 'cancelled'];
-
 let sink: Sink;
 let platform: TestPlatform;
 let person: Person;
+let create: ChainUser['create'];
+let start: ChainUser['start'];
+let reached: ChainUser['reached'];
 
 beforeAll(async () => {
   sink = await startSink((index) => (index === 0 ? 503 : 200));
   platform = await startTestPlatform({ KEELSON_EGRESS_ALLOW: sink.address });
   person = await platform.signUp();
+  ({ create, start, reached } = chainUser(person));
 }, 60_000);
 afterAll(async () => {
   await platform.close();
   await sink.close();
 });
-
-const create = async (slug: string, document: object): Promise<void> => {
-  const made = await person.call('POST', '/v1/workflow-chains', { body: { name: slug, slug, ...document } });
-  expect({ status: made.status, text: made.status === 201 ? '' : made.text }).toEqual({ status: 201, text: '' });
-};
-
-const start = async (slug: string, input: unknown, headers: Record<string, string> = {}): Promise<string> => {
-  const accepted = await person.call('POST', `/v1/workflow-chains/${slug}/run`, { body: { input }, headers });
-  expect(accepted.status).toBe(202);
-  return String(accepted.body['run_id']);
-};
-
-const detail = (slug: string, runId: string): Promise<Answered> =>
-  person.call('GET', `/v1/workflow-chains/${slug}/runs/${runId}`);
-
-const reached = (slug: string, runId: string, ...statuses: readonly string[]): Promise<Answered> =>
-  until(
-    () => detail(slug, runId),
-    ({ body }) => statuses.includes(String(body['status'])),
-  );
 
 interface Trace {
   readonly kind: string;
@@ -71,13 +54,13 @@ describe('a chain with every kind of effect', () => {
 
   test('waits for a person, goes on with their words, retries the webhook and ends', async () => {
     const runId = await start('refunds', { text: 'I want a refund' });
-    const waiting = await reached('refunds', runId, 'awaiting_human');
+    const waiting = await reached('refunds', runId, ['awaiting_human']);
     expect(waiting.body).toMatchObject({ branch_taken: 'refund', waiting_for: { prompt: 'Pay back?' } });
     const path = `/v1/workflow-chains/refunds/runs/${runId}/resume`;
     const resumed = await person.call('POST', path, { body: { input: 'paid 12 EUR', note: 'ok' } });
     expect(resumed).toMatchObject({ status: 200, body: { run_id: runId, status: 'running' } });
     expect((await person.call('POST', path)).status).toBe(409);
-    const end = await reached('refunds', runId, ...ended);
+    const end = await reached('refunds', runId, ended);
     expect(end.body).toMatchObject({ status: 'completed', output: { channel: 'log' } });
     expect(tracesOf(end).map((step) => step.status)).toEqual(Array(5).fill('completed'));
     expect(tracesOf(end, 'branch_trace')).toMatchObject([
@@ -96,20 +79,20 @@ describe('a chain with every kind of effect', () => {
 
   test('takes the main line when no branch fits', async () => {
     const runId = await start('refunds', 'good morning');
-    const end = await reached('refunds', runId, ...ended);
+    const end = await reached('refunds', runId, ended);
     expect(end.body).toMatchObject({ status: 'completed', branch_taken: null, branch_trace: [] });
   });
 
   test('a refusal cancels the run and is on record', async () => {
     const runId = await start('refunds', 'refund please');
-    const { body } = await reached('refunds', runId, 'awaiting_human');
+    const { body } = await reached('refunds', runId, ['awaiting_human']);
     const { approval_id } = body['waiting_for'] as { approval_id: string };
     const decide = `/workspaces/${person.workspace.id}/approvals/${approval_id}/decide`;
     const decided = await person.call('POST', decide, { body: { decision: 'reject', decided_by: 'ana' } });
     expect(decided).toMatchObject({ status: 200, body: { status: 'rejected', approval_id } });
     expect((await person.call('POST', decide, { body: { decision: 'approve' } })).status).toBe(404);
     expect((await person.call('POST', `/v1/workflow-chains/refunds/runs/${runId}/resume`)).status).toBe(409);
-    expect((await reached('refunds', runId, ...ended)).body['status']).toBe('cancelled');
+    expect((await reached('refunds', runId, ended)).body['status']).toBe('cancelled');
     const approvals = await person.call('GET', `/workspaces/${person.workspace.id}/approvals`);
     expect(approvals.body).toEqual(
       expect.arrayContaining([expect.objectContaining({ id: approval_id, status: 'denied', decided_by: 'ana' })]),
@@ -118,7 +101,7 @@ describe('a chain with every kind of effect', () => {
 
   test('one of many deciders wins', async () => {
     const runId = await start('refunds', 'refund again');
-    const { body } = await reached('refunds', runId, 'awaiting_human');
+    const { body } = await reached('refunds', runId, ['awaiting_human']);
     const { approval_id } = body['waiting_for'] as { approval_id: string };
     const answers = await Promise.all([
       ...Array.from({ length: 4 }, () => person.call('POST', `/v1/workflow-chains/refunds/runs/${runId}/resume`)),
@@ -130,12 +113,12 @@ describe('a chain with every kind of effect', () => {
     ]);
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
     expect(answers.filter(({ status }) => ![200, 404, 409].includes(status))).toEqual([]);
-    expect((await reached('refunds', runId, ...ended)).body['status']).toBe('completed');
+    expect((await reached('refunds', runId, ended)).body['status']).toBe('completed');
   });
 
   test('a decision asked again under its key, after its answer was lost, is answered as it was', async () => {
     const runId = await start('refunds', 'refund, said twice');
-    await reached('refunds', runId, 'awaiting_human');
+    await reached('refunds', runId, ['awaiting_human']);
     const path = `/v1/workflow-chains/refunds/runs/${runId}/resume`;
     const headers = { 'idempotency-key': `decide-${runId}` };
     expect((await person.call('POST', path, { headers })).status).toBe(200);
@@ -144,7 +127,7 @@ describe('a chain with every kind of effect', () => {
     expect((await keys.executeTakeFirstOrThrow()).numUpdatedRows).toBeGreaterThan(0n);
     expect((await person.call('POST', path, { headers })).status).toBe(200);
     expect((await person.call('POST', path)).status).toBe(409);
-    expect((await reached('refunds', runId, ...ended)).body['status']).toBe('completed');
+    expect((await reached('refunds', runId, ended)).body['status']).toBe('completed');
   });
 
   test('the same Idempotency-Key is the same run', async () => {
@@ -183,7 +166,7 @@ describe('input', () => {
   test('two MiB go through, and show by reference', async () => {
     const text = 'x'.repeat(INPUT_LIMIT_BYTES - 10);
     const runId = await start('echo', text);
-    const { body } = await reached('echo', runId, ...ended);
+    const { body } = await reached('echo', runId, ended);
     expect(body).toMatchObject({
       status: 'completed',
       input: { bytes: text.length + 2, preview: expect.stringContaining('xxx') },
@@ -206,72 +189,8 @@ describe('input', () => {
       headers: { authorization: `Bearer ${person.token}`, 'content-type': 'text/plain' },
       body: 'just words',
     });
-    const { body } = await reached('echo', String(accepted.body['run_id']), ...ended);
+    const { body } = await reached('echo', String(accepted.body['run_id']), ended);
     expect(body).toMatchObject({ status: 'completed', input: 'just words', output: { text: 'just words' } });
-  });
-});
-
-describe('ingress', () => {
-  const body = JSON.stringify({ text: 'from outside' });
-  const sign = (key: string): string => createHmac('sha256', key).update(body).digest('hex');
-  const post = (path: string, signature: string | null, more: Record<string, string> = {}): Promise<Answered> =>
-    send(`${platform.url}${path}`, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        ...(signature === null ? {} : { 'x-chain-signature': signature }),
-        ...more,
-      },
-      body,
-    });
-  const doc = (status: string) => ({
-    name: 'Inbound',
-    status,
-    primary_steps: [
-      { kind: 'webhook', label: 'In', config: { secret: 'in-key' } },
-      { kind: 'notify', label: 'Out' },
-    ],
-  });
-  let open: string;
-
-  beforeAll(async () => {
-    await create('inbound', doc('draft'));
-    open = `/v1/public/workflow-chains/${person.workspace.slug}/inbound/ingress`;
-  });
-
-  test('a draft is not there for strangers', async () => {
-    expect((await post(open, `sha256=${sign('in-key')}`)).status).toBe(404);
-  });
-
-  test('a live chain runs on a true signature, in both spellings, and on no other', async () => {
-    expect((await person.call('PATCH', '/v1/workflow-chains/inbound', { body: doc('live') })).status).toBe(200);
-    for (const signature of [`sha256=${sign('in-key')}`, sign('in-key')]) {
-      const accepted = await post(open, signature);
-      expect(accepted.status).toBe(202);
-      const end = await reached('inbound', String(accepted.body['run_id']), ...ended);
-      expect(end.body).toMatchObject({
-        status: 'completed',
-        trigger: 'public_ingress',
-        input: { text: 'from outside' },
-      });
-    }
-    for (const forged of [null, 'sha256=', 'sha256=00', sign('other-key'), `sha256=${'0'.repeat(64)}`]) {
-      expect((await post(open, forged)).status).toBe(401);
-    }
-  });
-
-  test('a signed-in caller needs the signature too', async () => {
-    const path = '/v1/workflow-chains/inbound/ingress';
-    const bearer = { authorization: `Bearer ${person.token}` };
-    expect((await post(path, sign('in-key'), bearer)).status).toBe(202);
-    expect((await post(path, sign('other'), bearer)).status).toBe(401);
-    expect((await post(path, sign('in-key'))).status).toBe(401);
-  });
-
-  test('a paused chain says so', async () => {
-    expect((await person.call('PATCH', '/v1/workflow-chains/inbound', { body: doc('paused') })).status).toBe(200);
-    expect((await post(open, sign('in-key'))).status).toBe(409);
-    expect((await post(open, sign('no'))).status).toBe(401);
   });
 });
 
@@ -315,54 +234,18 @@ describe('failures', () => {
       status: 422,
       body: { blockers: [{ code: 'unsafe_url', field: 'primary_steps.0.config.url' }] },
     });
-    const end = await reached('inward', await start('inward', 'x'), ...ended);
+    const end = await reached('inward', await start('inward', 'x'), ended);
     expect(end.body).toMatchObject({ status: 'failed', error: { type: 'address_refused' } });
   });
 
   test('a missing secret is named', async () => {
     const step = { kind: 'webhook', label: 'Out', config: { url: sink.url, secret: '{{secret:NOT_THERE}}' } };
     await create('secretless', { primary_steps: [step] });
-    const end = await reached('secretless', await start('secretless', 'x'), ...ended);
+    const end = await reached('secretless', await start('secretless', 'x'), ended);
     expect(end.body).toMatchObject({
       status: 'failed',
       error: { type: 'secret_missing', message: expect.stringContaining('NOT_THERE') },
     });
-  });
-});
-
-describe('free-standing approvals', () => {
-  test('are decided once, at once', async () => {
-    const base = `/workspaces/${person.workspace.id}/approvals`;
-    const asked = await person.call('POST', base, {
-      body: { action: 'Delete it', context: { size: 3 }, options: ['a'] },
-    });
-    expect(asked).toMatchObject({ status: 201, body: { status: 'pending' } });
-    const id = String(asked.body['approval_id']);
-    const pending = await person.call('GET', '/approvals/pending');
-    expect(pending.body).toEqual(
-      expect.arrayContaining([expect.objectContaining({ id, context: { size: 3 }, options: ['a'] })]),
-    );
-    expect(await person.call('POST', `${base}/${id}/decide`, { body: { decision: 'approve' } })).toMatchObject({
-      status: 200,
-    });
-    expect(await person.call('POST', `${base}/${id}/decide`, { body: { decision: 'approve' } })).toMatchObject({
-      status: 404,
-    });
-    const words = await person.call('POST', `${base}/${id}/decide`, { body: { decision: 'perhaps' } });
-    expect(words.status).toBe(400);
-  });
-
-  test('expire by themselves', async () => {
-    const base = `/workspaces/${person.workspace.id}/approvals`;
-    const asked = await person.call('POST', base, { body: { action: 'Quick', expires_in: 1 } });
-    const id = String(asked.body['approval_id']);
-    const found = await until(
-      () => person.call('GET', base),
-      ({ text }) => !text.includes('"pending"'),
-    );
-    expect(found.body).toEqual(
-      expect.arrayContaining([expect.objectContaining({ id, status: 'denied', decided_by: 'auto-expired' })]),
-    );
   });
 });
 
@@ -376,7 +259,7 @@ describe('limits', () => {
 
   test('a plan too large to travel is loaded by the worker', async () => {
     await create('long', { primary_steps: agents });
-    const end = await reached('long', await start('long', 'short'), ...ended);
+    const end = await reached('long', await start('long', 'short'), ended);
     expect(end.body).toMatchObject({ status: 'completed' });
     expect(tracesOf(end)).toHaveLength(12);
   });
