@@ -3,11 +3,7 @@ import { z } from 'zod';
 import { parseEgressAllow, type EgressRule } from './egress.js';
 import { flag, hint, readVariables, SettingsError, wholeNumber, type Environment } from './variables.js';
 
-/** What a process of any kind needs to know: one zod field a variable, so that tests can hold files against the keys. */
-export const sharedVariables = {
-  DATABASE_URL: z
-    .string(hint('a Postgres address such as postgres://user:password@host:5432/keelson'))
-    .refine(isPostgresUrl, hint('a Postgres address such as postgres://user:password@host:5432/keelson')),
+const temporalVariables = {
   TEMPORAL_ADDRESS: z
     .string()
     .regex(/^(\[[0-9a-f:]+\]|[^\s:/]+):\d{1,5}$/i, hint('host:port without a scheme, such as 127.0.0.1:7233'))
@@ -22,6 +18,14 @@ export const sharedVariables = {
   TEMPORAL_TLS_KEY: z.string().optional(),
   TEMPORAL_TLS_CA: z.string().optional(),
   TEMPORAL_TLS_SERVER_NAME: z.string().optional(),
+};
+
+/** What a process of any kind needs to know: one zod field a variable, so that tests can hold files against the keys. */
+export const sharedVariables = {
+  DATABASE_URL: z
+    .string(hint('a Postgres address such as postgres://user:password@host:5432/keelson'))
+    .refine(isPostgresUrl, hint('a Postgres address such as postgres://user:password@host:5432/keelson')),
+  ...temporalVariables,
   KEELSON_MASTER_KEY: z
     .string(hint('32 random bytes as 64 hex characters or as base64; `openssl rand -hex 32` makes one'))
     .transform(toKey),
@@ -51,6 +55,7 @@ export const sharedVariables = {
 };
 
 type Shared = z.output<z.ZodObject<typeof sharedVariables>>;
+type TemporalGiven = z.output<z.ZodObject<typeof temporalVariables>>;
 
 export interface TemporalSettings {
   readonly address: string;
@@ -108,6 +113,10 @@ export function readSettings(env: Environment): Settings {
   };
 }
 
+/** The part that says where Temporal is, for who needs no more. */
+export const readTemporalSettings = (env: Environment): TemporalSettings =>
+  temporalSettings(readVariables(temporalVariables, env));
+
 /** What `Connection.connect` and `NativeConnection.connect` both take. */
 export interface TemporalConnectionOptions {
   readonly address: string;
@@ -119,7 +128,7 @@ export function temporalConnection({ address, tls, apiKey }: TemporalSettings): 
   return { address, tls, ...(apiKey === undefined ? {} : { apiKey }) };
 }
 
-function temporalSettings(given: Shared): TemporalSettings {
+function temporalSettings(given: TemporalGiven): TemporalSettings {
   return {
     address: given.TEMPORAL_ADDRESS,
     namespace: given.TEMPORAL_NAMESPACE,
@@ -129,7 +138,7 @@ function temporalSettings(given: Shared): TemporalSettings {
 }
 
 /** An API key never travels in the clear, so it turns TLS on by itself. */
-function tlsSettings(given: Shared): boolean | TlsSettings {
+function tlsSettings(given: TemporalGiven): boolean | TlsSettings {
   const { TEMPORAL_TLS_CERT: cert, TEMPORAL_TLS_KEY: key, TEMPORAL_TLS_CA: ca } = given;
   const serverName = given.TEMPORAL_TLS_SERVER_NAME;
   if ((cert === undefined) !== (key === undefined)) {

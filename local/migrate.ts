@@ -1,10 +1,11 @@
 import { openDatabase } from '../db/client.js';
 import { migrate } from '../db/migrate.js';
-import { sharedVariables } from '../db/settings.js';
+import { readTemporalSettings, sharedVariables } from '../db/settings.js';
 import { readVariables } from '../db/variables.js';
 import { messageOf } from './errors.js';
+import { prepareForeignTemporal } from './servers.js';
 
-/** `npm run migrate`: brings the database of DATABASE_URL up to date. */
+/** `npm run migrate`: brings the database up to date and, where TEMPORAL_ADDRESS names a server, the namespace there. */
 async function main(): Promise<void> {
   const { DATABASE_URL: url } = readVariables({ DATABASE_URL: sharedVariables.DATABASE_URL }, process.env);
   const db = openDatabase({ url });
@@ -14,6 +15,8 @@ async function main(): Promise<void> {
   } finally {
     await db.destroy();
   }
+  if (process.env.TEMPORAL_ADDRESS === undefined) return;
+  await prepareForeignTemporal(readTemporalSettings(process.env), (message) => console.log(message));
 }
 
 main().catch((error: unknown) => {

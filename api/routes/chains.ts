@@ -145,8 +145,8 @@ const documents: readonly Route[] = [
     status: 201,
     reply: Chain,
     errors: { 409: 'The slug is taken' },
-    handle: ({ actor, body: { slug, status, ...document } }, { chains }) =>
-      chains.create(actor, { slug, status, document }),
+    handle: ({ actor, body: { slug, status, ...document }, seed }, { chains }) =>
+      chains.create(actor, { slug, status, document, seed }),
   }),
   route({
     ...chain,

@@ -25,22 +25,32 @@ interface ChainCron extends ChainRef {
 
 export type ChainSchedule = ChainCron | (ChainRef & { readonly cron: null });
 
-/** Setting what is set already changes nothing. */
+/**
+ * Answers whether anything changed; setting what is set already does not. Inside a caller's transaction only the row is written: Temporal learns of
+ * it with the next `syncPending`.
+ */
+export type SetChainSchedule = (schedule: ChainSchedule, transaction?: Database) => Promise<boolean>;
+
 export function createChainSchedules({
   db,
   sync,
 }: {
   readonly db: Database;
   readonly sync: ScheduleSync;
-}): (schedule: ChainSchedule) => Promise<void> {
-  return async (schedule) => {
-    const id = await db.transaction().execute(async (trx) => {
-      if (!(await lockChain(trx, schedule.workspaceId, schedule.chainId))) throw notFound('chain', schedule.chainId);
-      const present = await findChainSchedule(trx, schedule.chainId);
-      return schedule.cron === null ? end(trx, present) : set(trx, schedule, present);
-    });
+}): SetChainSchedule {
+  return async (schedule, transaction) => {
+    if (transaction !== undefined) return (await write(transaction, schedule)) !== null;
+    const id = await db.transaction().execute((trx) => write(trx, schedule));
     if (id !== null) await sync.bring(id);
+    return id !== null;
   };
+}
+
+/** Answers the id of the row that changed. */
+async function write(db: Database, schedule: ChainSchedule): Promise<string | null> {
+  if (!(await lockChain(db, schedule.workspaceId, schedule.chainId))) throw notFound('chain', schedule.chainId);
+  const present = await findChainSchedule(db, schedule.chainId);
+  return schedule.cron === null ? end(db, present) : set(db, schedule, present);
 }
 
 async function end(db: Database, present: Schedule | undefined): Promise<string | null> {

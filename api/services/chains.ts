@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { ensureVersion } from '../../db/definitions.js';
-import { newId } from '../../db/ids.js';
+import { derivedId } from '../../db/ids.js';
 import { scoped } from '../../db/scoped.js';
 import type { Database } from '../../db/client.js';
 import type { SecretStore } from '../../db/secrets.js';
@@ -10,6 +10,7 @@ import { chainProblems, type ChainRules, type Problem } from '../../workflows/de
 import type { Json } from '../../workflows/definition/values.js';
 import { conflict, invalid, notFound } from '../http/errors.js';
 import type { Actor } from '../http/route.js';
+import type { ScheduleService } from './schedules.js';
 import { slugFrom } from './slugs.js';
 import { vaultSecrets } from './chain-secrets.js';
 
@@ -19,6 +20,11 @@ export interface ChainInput {
   readonly slug?: string | undefined;
   readonly status?: ChainStatus | undefined;
   readonly document: ChainDocument;
+}
+
+export interface NewChain extends ChainInput {
+  /** Of the request: the same seed is the same chain. */
+  readonly seed: string;
 }
 
 export interface ChainView extends ChainDocument {
@@ -45,7 +51,7 @@ export interface ChainService {
     page: { readonly limit: number; readonly offset: number },
   ) => Promise<{ readonly items: readonly ChainView[]; readonly total: number }>;
   readonly get: (workspaceId: string, slug: string) => Promise<ChainView>;
-  readonly create: (actor: Actor, input: ChainInput) => Promise<ChainView>;
+  readonly create: (actor: Actor, input: NewChain) => Promise<ChainView>;
   /** Replaces the whole document. */
   readonly replace: (actor: Actor, slug: string, input: ChainInput) => Promise<ChainView>;
   readonly remove: (workspaceId: string, slug: string) => Promise<void>;
@@ -55,18 +61,7 @@ export interface ChainDeps {
   readonly db: Database;
   readonly rules: ChainRules;
   readonly secrets: SecretStore;
-  readonly schedules: ChainScheduler;
-}
-
-/** Keeps the schedule of a live chain that starts itself; `cron: null` removes it. */
-export interface ChainScheduler {
-  readonly setChainSchedule: (chain: {
-    readonly workspaceId: string;
-    readonly chainId: string;
-    readonly name: string;
-    readonly cron: string | null;
-    readonly timezone: string;
-  }) => Promise<void>;
+  readonly schedules: Pick<ScheduleService, 'setChainSchedule' | 'syncPending'>;
 }
 
 export function createChainService(deps: ChainDeps): ChainService {
@@ -168,8 +163,9 @@ function present(row: ChainRow, rules: ChainRules): ChainView {
   };
 }
 
-async function createChain(deps: ChainDeps, actor: Actor, input: ChainInput): Promise<ChainView> {
-  const { db } = deps;
+async function createChain(deps: ChainDeps, actor: Actor, input: NewChain): Promise<ChainView> {
+  const { db, schedules } = deps;
+  const id = derivedId('def', input.seed);
   const slug = input.slug ?? slugFrom(input.document.name);
   const status = input.status ?? 'draft';
   gate(deps.rules, input.document, status);
@@ -177,10 +173,10 @@ async function createChain(deps: ChainDeps, actor: Actor, input: ChainInput): Pr
     .select('definitions.id')
     .where('slug', '=', slug)
     .executeTakeFirst();
+  if (taken?.id === id) return getChain(deps, actor.workspaceId, slug);
   if (taken !== undefined) throw conflict(`A chain with the slug "${slug}" exists; choose another slug.`);
   const document = await vaultSecrets(deps.secrets, actor.workspaceId, { slug, document: input.document });
-  const id = newId('def');
-  await db.transaction().execute(async (trx) => {
+  const isRescheduled = await db.transaction().execute(async (trx) => {
     await scoped(trx, actor.workspaceId)
       .insert('definitions', {
         id,
@@ -195,8 +191,9 @@ async function createChain(deps: ChainDeps, actor: Actor, input: ChainInput): Pr
       })
       .execute();
     await bindVersion(trx, actor.workspaceId, { id, document });
+    return schedule({ db: trx, schedules }, actor.workspaceId, { id, status, document });
   });
-  await schedule(deps, actor.workspaceId, { id, status, document });
+  if (isRescheduled) await schedules.syncPending();
   return getChain(deps, actor.workspaceId, slug);
 }
 
@@ -206,13 +203,14 @@ async function replaceChain(
   { slug, input }: { readonly slug: string; readonly input: ChainInput },
 ): Promise<ChainView> {
   const { workspaceId } = actor;
+  const { schedules } = deps;
   const before = await getChain(deps, workspaceId, slug);
   const status = input.status ?? before.status;
   gate(deps.rules, input.document, status);
-  const previous = before;
-  const document = await vaultSecrets(deps.secrets, workspaceId, { slug, document: input.document, previous });
+  const change = { slug, document: input.document, previous: before };
+  const document = await vaultSecrets(deps.secrets, workspaceId, change);
   const to = input.slug ?? slug;
-  await deps.db.transaction().execute(async (trx) => {
+  const isRescheduled = await deps.db.transaction().execute(async (trx) => {
     await scoped(trx, workspaceId)
       .update('definitions', before.id)
       .set((eb) => ({
@@ -225,8 +223,9 @@ async function replaceChain(
       }))
       .execute();
     await bindVersion(trx, workspaceId, { id: before.id, document });
+    return schedule({ db: trx, schedules }, workspaceId, { id: before.id, status, document });
   });
-  await schedule(deps, workspaceId, { id: before.id, status, document });
+  if (isRescheduled) await schedules.syncPending();
   return getChain(deps, workspaceId, to);
 }
 
@@ -265,19 +264,23 @@ async function bindVersion(
 }
 
 async function schedule(
-  { schedules }: ChainDeps,
+  { db, schedules }: Pick<ChainDeps, 'db' | 'schedules'>,
   workspaceId: string,
   chain: { readonly id: string; readonly status: ChainStatus; readonly document: ChainDocument },
-): Promise<void> {
+): Promise<boolean> {
   const due = chain.status === 'live' ? chainCron(chain.document) : null;
-  const { name } = chain.document;
-  const timezone = due?.timezone ?? 'UTC';
-  await schedules.setChainSchedule({ workspaceId, chainId: chain.id, name, cron: due?.cron ?? null, timezone });
+  const of = { workspaceId, chainId: chain.id };
+  const wanted = due === null ? { ...of, cron: null } : { ...of, ...due, name: chain.document.name };
+  return schedules.setChainSchedule(wanted, db);
 }
 
 /** Runs under way finish on their version. */
 async function removeChain(deps: ChainDeps, workspaceId: string, slug: string): Promise<void> {
-  const { id, name } = await getChain(deps, workspaceId, slug);
-  await deps.schedules.setChainSchedule({ workspaceId, chainId: id, name, cron: null, timezone: 'UTC' });
-  await scoped(deps.db, workspaceId).update('definitions', id).set({ deleted_at: new Date() }).execute();
+  const { id } = await getChain(deps, workspaceId, slug);
+  const isRescheduled = await deps.db.transaction().execute(async (trx) => {
+    const changed = await deps.schedules.setChainSchedule({ workspaceId, chainId: id, cron: null }, trx);
+    await scoped(trx, workspaceId).update('definitions', id).set({ deleted_at: new Date() }).execute();
+    return changed;
+  });
+  if (isRescheduled) await deps.schedules.syncPending();
 }

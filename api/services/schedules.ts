@@ -14,7 +14,7 @@ import {
 } from '../../db/schedules.js';
 import type { RunInput } from '../../workflows/contract/run.js';
 import { conflict, notFound } from '../http/errors.js';
-import { createChainSchedules, type ChainSchedule } from './chain-schedules.js';
+import { createChainSchedules, type SetChainSchedule } from './chain-schedules.js';
 import { columnsOfChange, columnsOfNew } from './schedule-columns.js';
 import type { ScheduleInput } from './schedule-input.js';
 import { createScheduleSync, type ScheduleSyncDeps } from './schedule-sync.js';
@@ -53,7 +53,7 @@ export interface ScheduleService {
   /** Brings Temporal up to date with rows left behind while it was away; to be called every few seconds. */
   readonly syncPending: () => Promise<number>;
   /** The schedule of a live chain whose first step is a cron; `cron: null` ends it. */
-  readonly setChainSchedule: (schedule: ChainSchedule) => Promise<void>;
+  readonly setChainSchedule: SetChainSchedule;
 }
 
 const HISTORY_LIMIT = 20;
