@@ -9,7 +9,8 @@ import { createIdempotency } from './http/idempotent.js';
 import { describeError, type Log } from './http/log.js';
 import { mount } from './http/mount.js';
 import { createRateLimiter } from './http/rate-limit.js';
-import type { Capability, Route } from './http/route.js';
+import type { Capability } from './actor.js';
+import type { Route } from './http/route.js';
 import { crossOrigin, securityHeaders } from './http/security.js';
 import type { Services } from './services/index.js';
 

@@ -1,19 +1,8 @@
-import type { Json } from '../../workflows/definition/values.js';
+import type { Actor } from '../actor.js';
+import type { AuditEntry } from '../services/audit.js';
 import type { Answer } from './answer.js';
 import { redactValues } from './log.js';
-import type { Actor, Route } from './route.js';
-
-/** One line of the audit trail; `services.audit.record` writes it. */
-export interface AuditEntry {
-  readonly workspaceId: string | null;
-  readonly actorType: string;
-  readonly actorId: string;
-  readonly action: string;
-  readonly entityType: string;
-  readonly entityId: string;
-  readonly metadata?: Record<string, Json>;
-  readonly requestId: string | null;
-}
+import type { Route } from './route.js';
 
 interface Done {
   readonly actor: Actor;

@@ -6,7 +6,8 @@ import { answerOfError, attempt, type Answer } from './answer.js';
 import { ApiError, conflict, invalid } from './errors.js';
 import { toApiError } from './error-handler.js';
 import type { Log } from './log.js';
-import type { Actor, Route } from './route.js';
+import type { Actor } from '../actor.js';
+import type { Route } from './route.js';
 
 export interface IdempotencyDeps {
   readonly store: IdempotencyStore;

@@ -9,7 +9,8 @@ import {
 } from 'rate-limiter-flexible';
 import type { Database } from '../../db/client.js';
 import { tooMany } from './errors.js';
-import type { Actor, RateClass } from './route.js';
+import type { Actor } from '../actor.js';
+import type { RateClass } from './route.js';
 
 const durationSeconds = 60;
 

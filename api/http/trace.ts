@@ -1,5 +1,6 @@
 import type { Context } from 'koa';
-import type { Actor, Route } from './route.js';
+import type { Actor } from '../actor.js';
+import type { Route } from './route.js';
 
 /** What the layers of one request tell each other; the access log is written from it. */
 export interface Trace {

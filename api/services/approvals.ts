@@ -7,7 +7,7 @@ import { waitToken } from '../../workflows/contract/ids.js';
 import { compileApproval, APPROVAL_NODE } from '../../workflows/definition/approval.js';
 import type { Json } from '../../workflows/definition/values.js';
 import { ApiError } from '../http/errors.js';
-import type { Actor } from '../http/route.js';
+import type { Actor } from '../actor.js';
 import type { AuditService } from './audit.js';
 import type { RunService } from './runs.js';
 

@@ -18,7 +18,7 @@ import { newId } from '../../db/ids.js';
 import type { Role } from '../../db/tables.js';
 import { findWorkspace } from '../../db/workspaces.js';
 import { forbidden, tooMany, unauthenticated } from '../http/errors.js';
-import type { Actor } from '../http/route.js';
+import type { Actor } from '../actor.js';
 import { ACCESS_TOKEN_SECONDS, createTokenSigner, type TokenSigner } from './access-tokens.js';
 import { createAccount, ensureAdmin, normaliseEmail, type AdminAccount, type NewAccount } from './accounts.js';
 import type { AuditService } from './audit.js';

@@ -3,7 +3,7 @@ import { equalSecrets, sha256Hex } from '../../db/crypto.js';
 import { findPrincipal, findToken, touchToken, type Principal, type TokenHolder } from '../../db/identity.js';
 import { findWorkspace } from '../../db/workspaces.js';
 import { ApiError, forbidden, notFound, unauthenticated } from '../http/errors.js';
-import type { Actor, Auth } from '../http/route.js';
+import type { Actor, Auth } from '../actor.js';
 import type { TokenSigner } from './access-tokens.js';
 import { mayUseCookie, type RequestOrigin } from './origin.js';
 import { ACCESS_COOKIE } from './session-cookies.js';

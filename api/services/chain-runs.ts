@@ -9,7 +9,7 @@ import { chainProblems, type ChainRules } from '../../workflows/definition/chain
 import type { Plan } from '../../workflows/definition/plan.js';
 import type { Json, Value } from '../../workflows/definition/values.js';
 import { conflict, notFound, unauthenticated } from '../http/errors.js';
-import type { Actor } from '../http/route.js';
+import type { Actor } from '../actor.js';
 import {
   presentRun,
   presentTraces,

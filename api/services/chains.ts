@@ -9,7 +9,7 @@ import { chainCron, compileChain } from '../../workflows/definition/chain-plan.j
 import { chainProblems, type ChainRules, type Problem } from '../../workflows/definition/chain-problems.js';
 import type { Json } from '../../workflows/definition/values.js';
 import { conflict, invalid, notFound } from '../http/errors.js';
-import type { Actor } from '../http/route.js';
+import type { Actor } from '../actor.js';
 import type { ScheduleService } from './schedules.js';
 import { slugFrom } from './slugs.js';
 import { vaultSecrets } from './chain-secrets.js';

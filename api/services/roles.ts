@@ -1,5 +1,5 @@
 import type { Role } from '../../db/tables.js';
-import { capabilities, type Capability } from '../http/route.js';
+import { capabilities, type Capability } from '../actor.js';
 
 /** Strongest first. */
 export const roles = ['owner', 'admin', 'developer', 'editor', 'viewer'] as const satisfies readonly Role[];

@@ -18,7 +18,7 @@ import {
   type WorkspaceRow,
 } from '../../db/workspaces.js';
 import { ApiError, conflict, forbidden, invalid, notFound } from '../http/errors.js';
-import type { Actor } from '../http/route.js';
+import type { Actor } from '../actor.js';
 import type { Page } from '../http/schemas.js';
 import { roleCapabilities, strongestRole } from './roles.js';
 import { namespaceOf, presentWorkspace, type WorkspaceView } from './workspace-view.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openDatabase } from '../../db/client.js';
-import { capabilities } from '../../api/http/route.js';
+import { capabilities } from '../../api/actor.js';
 import { roleCapabilities, strongestRole } from '../../api/services/roles.js';
 import { mayUseCookie } from '../../api/services/origin.js';
 import {

@@ -1,5 +1,6 @@
 import { SignJWT } from 'jose';
-import type { Capability, Route } from '../../api/http/route.js';
+import type { Capability } from '../../api/actor.js';
+import type { Route } from '../../api/http/route.js';
 import { routes } from '../../api/routes/index.js';
 import { allRoutes } from '../../api/server.js';
 import { roleCapabilities } from '../../api/services/roles.js';
