@@ -20,8 +20,14 @@ export function envelope(error: ApiError): Record<string, unknown> {
 function locations(message: string, details: readonly ErrorDetail[]): readonly object[] {
   if (details.length === 0) return [{ loc: ['body'], msg: message, type: 'value_error' }];
   return details.map(({ field, message: msg, loc, type }) => ({
-    loc: loc ?? ['body', ...field.split('.').filter((part) => part !== 'body')],
+    loc: loc ?? ['body', ...field.split('.').flatMap(placeOf)],
     msg,
     type: type ?? 'value_error',
   }));
 }
+
+/** A place in a list is a number, as in the form that the schemas' own errors have. */
+const placeOf = (part: string): readonly (string | number)[] => {
+  if (part === 'body') return [];
+  return [/^\d+$/.test(part) ? Number(part) : part];
+};

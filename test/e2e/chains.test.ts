@@ -232,7 +232,10 @@ describe('failures', () => {
     });
     expect(refused).toMatchObject({
       status: 422,
-      body: { blockers: [{ code: 'unsafe_url', field: 'primary_steps.0.config.url' }] },
+      body: {
+        blockers: [{ code: 'unsafe_url', field: 'primary_steps.0.config.url' }],
+        detail: [{ loc: ['body', 'primary_steps', 0, 'config', 'url'] }],
+      },
     });
     const end = await reached('inward', await start('inward', 'x'), ended);
     expect(end.body).toMatchObject({ status: 'failed', error: { type: 'address_refused' } });
