@@ -1,9 +1,12 @@
-import { Cron } from 'croner';
+import { ApplicationFailure } from '@temporalio/activity';
 import type { Database } from '../db/client.js';
 import { writeEnd, writeFlush } from '../db/run-records.js';
 import { insertApproval, planOfVersion } from '../db/runs.js';
 import { presentValue } from '../db/values.js';
-import type { OpenWaitInput, RunActivities } from '../workflows/contract/activities.js';
+import type { OpenWaitInput, RunActivities, SegmentFailure } from '../workflows/contract/activities.js';
+import { Failure } from '../workflows/contract/failures.js';
+import { readCron } from '../workflows/definition/cron.js';
+import { cronTimes } from '../workflows/definition/cron-times.js';
 
 type RecordActivities = Pick<
   RunActivities,
@@ -33,11 +36,18 @@ export function createRecordActivities(deps: RecordDeps): RecordActivities {
     finishRun: ({ run, flush, end }) => writeEnd(db, run, { flush, end }),
     loadPlan: ({ run, versionId }) => planOfVersion(db, run.workspaceId, versionId),
     nextCronTime: async ({ cron, timezone, after }) => {
-      const next = new Cron(cron, { timezone }).nextRun(new Date(after));
-      if (next === null) throw new RangeError(`"${cron}" never fires again`);
-      return next.getTime();
+      const read = readCron(cron);
+      const next = 'problem' in read ? null : cronTimes({ expression: read.expression, timezone }).next(after);
+      if (next === null) throw neverComes(cron);
+      return next;
     },
   };
+}
+
+function neverComes(cron: string): ApplicationFailure {
+  const error = { type: 'config_invalid', message: `The cron expression "${cron}" names no time that comes.` };
+  const details: SegmentFailure = { outputs: [], error };
+  return ApplicationFailure.nonRetryable(error.message, Failure.nodeFailed, details);
 }
 
 async function openWait({ db, announce }: RecordDeps, { run, node, wait, input, flush }: OpenWaitInput): Promise<void> {

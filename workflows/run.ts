@@ -7,6 +7,7 @@ import {
   isCancellation,
   proxyActivities,
   setHandler,
+  TemporalFailure,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { RunActivities } from './contract/activities.js';
@@ -18,7 +19,7 @@ import { records } from './contract/timeouts.js';
 import { executionClass, type Plan, type PlanNode } from './definition/plan.js';
 import { cancel, start } from './engine/reduce.js';
 import type { Visit } from './engine/state.js';
-import { execute, finish, flushAll } from './shell/execute.js';
+import { execute, failureOf, finish, flushAll } from './shell/execute.js';
 import { RunSession } from './shell/session.js';
 
 const MAX_IN_FLIGHT = 50;
@@ -96,9 +97,7 @@ async function interpret(session: RunSession): Promise<Error | null> {
   try {
     await scope.run(() => pump(session, failures));
   } catch (error) {
-    if (!isCancellation(error) || !(error instanceof Error)) throw error;
-    cancellation = error;
-    session.state = cancel(session.state, { type: 'cancelled', message: 'The run was cancelled.' });
+    cancellation = endBy(session, error);
   }
   if (session.state.end === null) return null;
   scope.cancel();
@@ -107,6 +106,17 @@ async function interpret(session: RunSession): Promise<Error | null> {
     if (session.isDirty()) await finish(session);
   });
   return cancellation;
+}
+
+/** Ends the run by what stopped it; a mistake in our own code fails the task instead, to be tried again when mended. */
+function endBy(session: RunSession, error: unknown): Error | null {
+  if (!(error instanceof TemporalFailure)) throw error;
+  if (isCancellation(error)) {
+    session.state = cancel(session.state, { type: 'cancelled', message: 'The run was cancelled.' });
+    return error;
+  }
+  session.state = { ...session.state, end: { status: 'failed', error: failureOf(error).error } };
+  return null;
 }
 
 interface Flights {

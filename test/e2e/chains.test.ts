@@ -241,6 +241,13 @@ describe('failures', () => {
     expect(end.body).toMatchObject({ status: 'failed', error: { type: 'address_refused' } });
   });
 
+  test('a time that never comes fails the run and says so', async () => {
+    const steps = ['* * * * *', '0 0 30 2 *'].map((cron) => ({ kind: 'schedule', label: cron, config: { cron } }));
+    await create('never', { primary_steps: [...steps, { kind: 'notify', label: 'Out' }] });
+    const end = await reached('never', await start('never', 'x'), ended);
+    expect(end.body).toMatchObject({ status: 'failed', error: { type: 'config_invalid' } });
+  });
+
   test('a missing secret is named', async () => {
     const step = { kind: 'webhook', label: 'Out', config: { url: sink.url, secret: '{{secret:NOT_THERE}}' } };
     await create('secretless', { primary_steps: [step] });

@@ -164,10 +164,11 @@ async function leaveLine(session: RunSession, { head, line, outputs, error }: Li
   });
 }
 
-function failureOf(error: unknown): SegmentFailure {
+/** What an activity's failure says of the node, or of the engine where it says nothing. */
+export function failureOf(error: unknown): SegmentFailure {
   const cause = error instanceof ActivityFailure ? error.cause : error;
   if (cause instanceof ApplicationFailure && cause.type === Failure.nodeFailed) {
-    // -- reason: `NodeFailed` is thrown by the segment activity alone, with these details
+    // -- reason: whoever throws `NodeFailed` gives it these details
     const [details] = (cause.details ?? []) as [SegmentFailure?];
     if (details !== undefined) return details;
   }
