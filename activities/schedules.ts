@@ -1,5 +1,6 @@
 import type { Database } from '../db/client.js';
-import { chainObstacle, insertScheduleRun, queuedRun } from '../db/schedule-runs.js';
+import { queuedRun } from '../db/runs.js';
+import { chainObstacle, insertScheduleRun } from '../db/schedule-runs.js';
 import {
   findTick,
   lockWorkspace,
@@ -58,8 +59,8 @@ const isSettled = (tick: Tick): boolean => tick.run_id !== null || tick.skipped_
 
 /** The answer to an earlier call was lost: the same run is started, unless it has begun meanwhile. */
 async function again(db: Database, { workspaceId }: TickInput, { run_id: runId }: Tick): Promise<TickDecision> {
-  const input = runId === null ? undefined : await queuedRun(db, { workspaceId, runId });
-  return input === undefined ? IGNORE : { action: 'start', input };
+  const input = runId === null ? null : await queuedRun(db, { workspaceId, runId });
+  return input === null ? IGNORE : { action: 'start', input };
 }
 
 /** Not a time of the rule, or so late that the next time has come as well: after an outage only the newest is made up for. */

@@ -8,7 +8,8 @@ export interface NewRun {
   readonly run: RunRef;
   readonly definition: { readonly id: string; readonly versionId: string } | null;
   readonly kind: string;
-  readonly plan: Plan;
+  /** Null when the worker is to load it with the version. */
+  readonly plan: Plan | null;
   readonly input: Value;
   /** What started it: `api`, `ingress`, `public_ingress`, `schedule`, `approval`. */
   readonly trigger: string;
@@ -16,38 +17,47 @@ export interface NewRun {
   readonly scheduleId?: string;
 }
 
+export interface InsertedRun {
+  readonly input: RunInput;
+  /** False when the row was there before. */
+  readonly isNew: boolean;
+}
+
+const NO_DEFINITION = { id: null, versionId: null };
+
 /**
  * Writes the run's row, queued: from here on it is accepted, and a sweep starts it should this process die.
  * A run that exists already is left as it is.
  */
-export async function insertRun(db: Database, run: NewRun): Promise<RunInput> {
-  await db
+export async function insertRun(db: Database, run: NewRun): Promise<InsertedRun> {
+  const { definition, plan, input } = run;
+  const { id: definitionId, versionId } = definition ?? NO_DEFINITION;
+  const source = planSource(plan, versionId);
+  if (source === null) throw new Error('a run needs a plan or a version');
+  const result = await db
     .insertInto('runs')
     .values({
       id: run.run.runId,
       workspace_id: run.run.workspaceId,
-      definition_id: run.definition?.id ?? null,
+      definition_id: definitionId,
       definition_kind: run.kind,
-      version_id: run.definition?.versionId ?? null,
-      plan: run.definition === null ? JSON.stringify(run.plan) : null,
+      version_id: versionId,
+      plan: definition === null ? JSON.stringify(plan) : null,
       schedule_id: run.scheduleId ?? null,
       status: 'queued',
       trigger: run.trigger,
       actor: run.actor,
-      input: JSON.stringify(run.input),
+      input: JSON.stringify(input),
     })
     .onConflict((conflict) => conflict.column('id').doNothing())
-    .execute();
-  return {
-    run: run.run,
-    source: planSource(run.plan, run.definition?.versionId ?? null),
-    input: run.input,
-    ...(run.definition === null ? {} : { definitionId: run.definition.id }),
-  };
+    .executeTakeFirst();
+  const of = definitionId === null ? {} : { definitionId };
+  return { input: { run: run.run, source, input, ...of }, isNew: (result.numInsertedOrUpdatedRows ?? 0n) > 0n };
 }
 
-/** A small plan travels with the start, a larger one is loaded by the worker. */
-export function planSource(plan: Plan, versionId: string | null): PlanSource {
+/** A small plan travels with the start, a larger one is loaded by the worker; null where there is neither. */
+function planSource(plan: Plan | null, versionId: string | null): PlanSource | null {
+  if (plan === null) return versionId === null ? null : { versionId };
   const isSmall = versionId === null || Buffer.byteLength(JSON.stringify(plan)) <= INLINE_LIMIT_BYTES;
   return isSmall ? { plan } : { versionId };
 }
@@ -103,11 +113,11 @@ interface QueuedRow {
 }
 
 function toInput(row: QueuedRow): RunInput | null {
-  const plan = row.plan ?? row.version_plan;
-  if (plan === null) return null;
+  const source = planSource(row.plan ?? row.version_plan, row.version_id);
+  if (source === null) return null;
   const run = { workspaceId: row.workspace_id, runId: row.id };
   const of = row.definition_id === null ? {} : { definitionId: row.definition_id };
-  return { run, source: planSource(plan, row.version_id), input: row.input, ...of };
+  return { run, source, input: row.input, ...of };
 }
 
 export async function planOfVersion(db: Database, workspaceId: string, versionId: string): Promise<Plan> {

@@ -1,7 +1,7 @@
-import type { PlanSource, RunInput, RunRef } from '../workflows/contract/run.js';
 import { compilePrompt } from '../workflows/definition/prompt.js';
-import { inline, type Json, type Value } from '../workflows/definition/values.js';
+import { inline, type Json } from '../workflows/definition/values.js';
 import type { Database } from './client.js';
+import { insertRun, type InsertedRun, type NewRun } from './runs.js';
 import type { Schedule } from './schedules.js';
 
 /** Why the schedule's chain cannot run now, as the end of a sentence; null where it can. */
@@ -27,58 +27,24 @@ export interface NewScheduleRun {
   readonly actor: string;
 }
 
-export interface InsertedRun {
-  readonly input: RunInput;
-  /** False when the row was there before. */
-  readonly isNew: boolean;
-}
-
 /** Writes the run's row; the same id twice changes nothing. Only for a schedule without obstacle. */
-export async function insertScheduleRun(db: Database, run: NewScheduleRun): Promise<InsertedRun> {
+export function insertScheduleRun(db: Database, run: NewScheduleRun): Promise<InsertedRun> {
   const { schedule, runId, trigger, actor } = run;
-  const source = sourceOf(schedule);
-  const input = inline(schedule.chain === null ? schedule.prompt : schedule.chain_input);
-  const result = await db
-    .insertInto('runs')
-    .values({
-      id: runId,
-      workspace_id: schedule.workspace_id,
-      definition_id: schedule.chain_id,
-      definition_kind: schedule.chain?.kind ?? 'prompt',
-      version_id: 'versionId' in source ? source.versionId : null,
-      plan: 'plan' in source ? JSON.stringify(source.plan) : null,
-      schedule_id: schedule.id,
-      status: 'queued',
-      trigger,
-      actor,
-      input: JSON.stringify(input),
-    })
-    .onConflict((conflict) => conflict.column('id').doNothing())
-    .executeTakeFirst();
-  return {
-    input: { run: { workspaceId: schedule.workspace_id, runId }, source, input },
-    isNew: (result.numInsertedOrUpdatedRows ?? 0n) > 0n,
-  };
+  const { chain } = schedule;
+  return insertRun(db, {
+    run: { workspaceId: schedule.workspace_id, runId },
+    definition: definitionOf(schedule),
+    kind: chain?.kind ?? 'prompt',
+    plan: chain === null ? compilePrompt({ agent: schedule.workspace_slug, label: schedule.name }) : null,
+    input: inline(chain === null ? schedule.prompt : schedule.chain_input),
+    trigger,
+    actor,
+    scheduleId: schedule.id,
+  });
 }
 
-/** What starts a run that is still queued; undefined once it has begun. */
-export async function queuedRun(db: Database, run: RunRef): Promise<RunInput | undefined> {
-  const row = await db
-    .selectFrom('runs')
-    .select(['version_id', 'plan', 'input'])
-    .where('workspace_id', '=', run.workspaceId)
-    .where('id', '=', run.runId)
-    .where('status', '=', 'queued')
-    .executeTakeFirst();
-  if (row === undefined) return undefined;
-  const source: PlanSource | null =
-    row.version_id !== null ? { versionId: row.version_id } : row.plan !== null ? { plan: row.plan } : null;
-  const input: Value = row.input;
-  return source === null ? undefined : { run, source, input };
-}
-
-function sourceOf({ chain, name, workspace_slug: agent }: Schedule): PlanSource {
-  if (chain === null) return { plan: compilePrompt({ agent, label: name }) };
-  if (chain.version_id === null) throw new Error(`chain ${chain.id} has no version`);
-  return { versionId: chain.version_id };
+function definitionOf({ chain, chain_id: id }: Schedule): NewRun['definition'] {
+  if (chain === null || id === null) return null;
+  if (chain.version_id === null) throw new Error(`chain ${id} has no version`);
+  return { id, versionId: chain.version_id };
 }

@@ -60,7 +60,7 @@ function workflows(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | '
   return { workflowsPath, bundlerOptions: { preloadModules: [...preloadModules] } };
 }
 
-export function createActivities({
+function createActivities({
   config,
   db,
   log,

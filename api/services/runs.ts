@@ -60,16 +60,16 @@ export function createRunService(deps: RunDeps): RunService {
   };
 }
 
-function accept(
+async function accept(
   db: Database,
   start: StartRun,
   accepted: { readonly run: RunRef; readonly input: Value },
 ): Promise<RunInput> {
   const { alongside } = start;
   const row = { ...start, ...accepted };
-  if (alongside === undefined) return insertRun(db, row);
+  if (alongside === undefined) return (await insertRun(db, row)).input;
   return db.transaction().execute(async (trx) => {
-    const input = await insertRun(trx, row);
+    const { input } = await insertRun(trx, row);
     await alongside(trx, accepted.run);
     return input;
   });

@@ -88,6 +88,6 @@ export interface Flush {
   /** The run's status after them, null when it has not changed; a lower `seq` never overwrites a higher one. */
   readonly status: RunStatus | null;
   readonly seq: number;
-  /** The label of the last labelled way taken. */
+  /** The label of the last labelled way taken among these steps. */
   readonly taken: string | null;
 }

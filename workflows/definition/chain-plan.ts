@@ -10,8 +10,8 @@ import {
 } from './plan.js';
 
 /** The id of a primary step's node, and of a branch step's behind the `decide` step that may take it. */
-export const primaryNodeId = (index: number): string => `p${index}`;
-export const branchNodeId = (decide: number, branch: number, step: number): string => `p${decide}.b${branch}.${step}`;
+const primaryNodeId = (index: number): string => `p${index}`;
+const branchNodeId = (decide: number, branch: number, step: number): string => `p${decide}.b${branch}.${step}`;
 export const isBranchNode = (nodeId: string): boolean => /^p\d+\.b/.test(nodeId);
 
 /**
@@ -47,7 +47,7 @@ export function chainCron(document: ChainDocument): { readonly cron: string; rea
 }
 
 /** The branches a `decide` step chooses between, with their places in the document. */
-export function branchesOf(
+function branchesOf(
   document: ChainDocument,
   decide: StepOf<'decide'>,
 ): readonly { readonly index: number; readonly name: string; readonly steps: readonly ChainStep[] }[] {

@@ -50,10 +50,7 @@ export function readCron(text: string): CronCheck {
 }
 
 /** What a field names, ascending: `1-5/2` is 1, 3 and 5. Only for fields that `readCron` gave. */
-export function valuesOf(
-  field: string,
-  { min, max }: { readonly min: number; readonly max: number },
-): readonly number[] {
+function valuesOf(field: string, { min, max }: { readonly min: number; readonly max: number }): readonly number[] {
   const values = new Set<number>();
   for (const item of field.split(',')) {
     const [range = '', step = '1'] = item.split('/');

@@ -24,7 +24,6 @@ export class RunSession {
   private readonly decisions: Map<string, WaitSettlement>;
   /** Waits whose visit is parked; whoever settles one makes its visit busy again. */
   private readonly parked = new Set<string>();
-  private taken: string | null = null;
 
   constructor(input: RunInput, plan: Plan) {
     const carry = input.carry ?? newCarry(plan, input);
@@ -129,7 +128,6 @@ export class RunSession {
     const { nodeId, visit: number, input } = visit;
     const at = this.pending.findIndex((each) => visitKey(each.nodeId, each.visit) === visitKey(nodeId, number));
     if (at >= 0) this.pending.splice(at, 1);
-    if (record.taken !== undefined && record.taken !== null) this.taken = record.taken;
     this.pending.push({
       nodeId,
       visit: number,
@@ -154,12 +152,13 @@ export class RunSession {
   takeFlush(status: RunStatus, limit = Number.POSITIVE_INFINITY): Flush {
     const changed = status !== this.recorded;
     this.recorded = status;
+    const steps = this.pending.splice(0, limit);
     return {
-      steps: this.pending.splice(0, limit),
+      steps,
       settlements: this.settlements.splice(0),
       status: changed ? status : null,
       seq: this.state.seq,
-      taken: this.taken,
+      taken: steps.findLast((step) => step.taken !== null)?.taken ?? null,
     };
   }
 
