@@ -1,7 +1,7 @@
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 import type { NodeError } from '../workflows/contract/failures.js';
-import type { RunStatus, StepStatus } from '../workflows/contract/run.js';
-import type { Plan } from '../workflows/definition/plan.js';
+import type { Cost, RunStatus, StepStatus, WaitKind } from '../workflows/contract/run.js';
+import type { Plan, Port } from '../workflows/definition/plan.js';
 import type { Json, Value } from '../workflows/definition/values.js';
 
 /** jsonb: written as JSON text, read as the value. */
@@ -9,6 +9,19 @@ type Jsonb<T> = ColumnType<T, string, string>;
 type Created = Generated<Date>;
 
 export type Role = 'owner' | 'admin' | 'developer' | 'editor' | 'viewer';
+
+export interface RunOrigin {
+  readonly kind: 'continue' | 'replay';
+  readonly run_id: string;
+  /** The step it goes on from. */
+  readonly from?: string;
+}
+
+export interface RunTest {
+  readonly pins: Readonly<Record<string, Json>>;
+  /** Ids of effect nodes that really act; the others are stubbed. */
+  readonly live: readonly string[];
+}
 
 export interface Tables {
   tenants: { id: string; name: string; created_at: Created };
@@ -92,11 +105,18 @@ export interface Tables {
     status: string;
     document: Jsonb<Json>;
     revision: Generated<number>;
+    /** The live version. */
     version_id: string | null;
     created_by: string;
     created_at: Created;
     updated_at: Created;
     deleted_at: Date | null;
+    /** Slash-separated path; '' is the top. */
+    folder: Generated<string>;
+    description: Generated<string>;
+    /** Results that test runs give to nodes instead of executing them, by node id. */
+    pins: ColumnType<Readonly<Record<string, Json>>, string | undefined, string>;
+    published_at: Date | null;
   };
   versions: {
     id: string;
@@ -107,6 +127,10 @@ export interface Tables {
     document: Jsonb<Json>;
     plan: Jsonb<Plan>;
     created_at: Created;
+    /** Null for a version that only ever ran as a draft. */
+    published_at: Date | null;
+    published_by: string | null;
+    note: string | null;
   };
   runs: {
     id: string;
@@ -131,9 +155,31 @@ export interface Tables {
     dispatched_at: Date | null;
     started_at: Date | null;
     ended_at: Date | null;
+    /** The run whose subflow it is, and the visit that started it. */
+    parent_run_id: string | null;
+    parent_key: string | null;
+    /** The run it continues or replays. */
+    origin: Jsonb<RunOrigin> | null;
+    /** What a `respond` node answered. */
+    response: Jsonb<Value> | null;
+    priority: Generated<number>;
+    tags: Generated<string[]>;
+    /** `seq` of the newest row in `run_events`. */
+    event_seq: Generated<number>;
+    is_conversation: Generated<boolean>;
+    cancel_requested_at: Date | null;
+    cancel_requested_by: string | null;
+    /** Groups failures alike: definition, node and type of error. */
+    fingerprint: string | null;
+    /** A test run: its pins and which effects are real. */
+    test: Jsonb<RunTest> | null;
+    depth: Generated<number>;
   };
   run_steps: {
     run_id: string;
+    /** `visitKey`: unique within the run. */
+    key: string;
+    scope: Generated<string>;
     node_id: string;
     visit: number;
     seq: number;
@@ -149,6 +195,13 @@ export interface Tables {
     taken: string | null;
     started_at: Date;
     ended_at: Date | null;
+    port: Port | null;
+    decided_by: string | null;
+    /** How often a person started it anew; `failures` counts within the round. */
+    round: Generated<number>;
+    cost: Jsonb<Cost> | null;
+    /** Variables the step set. */
+    vars: Jsonb<Readonly<Record<string, Value>>> | null;
   };
   blobs: {
     id: string;
@@ -159,24 +212,115 @@ export interface Tables {
     content: string;
     created_at: Created;
   };
-  approvals: {
+  /** Waits of every kind; an approval is one of kind `decision`. */
+  waits: {
+    /** `waitToken`. */
     id: string;
     workspace_id: string;
     run_id: string;
+    key: string;
+    scope: Generated<string>;
     node_id: string;
     visit: number;
+    kind: Generated<WaitKind>;
     task_id: string | null;
+    /** What is asked. */
     action: string;
     reason: string | null;
     assignee: string | null;
+    /** What is shown; with `action` and `form` it makes `shown_hash`. */
     context: Jsonb<Json> | null;
     options: Jsonb<Json> | null;
-    status: Generated<'pending' | 'approved' | 'denied'>;
+    form: Jsonb<Json> | null;
+    audience: Jsonb<readonly string[]> | null;
+    quorum: Generated<number>;
+    rejections: Generated<number>;
+    forbid_own: Generated<boolean>;
+    shown_hash: string | null;
+    event_name: string | null;
+    event_key: string | null;
+    /** `approved` and `denied` are decisions, `resolved` is any other wait that was answered. */
+    status: Generated<'pending' | 'approved' | 'denied' | 'resolved' | 'expired' | 'cancelled'>;
     decided_by: string | null;
     decided_at: Date | null;
     note: string | null;
+    result: Jsonb<Value> | null;
     expires_at: Date | null;
+    escalated_at: Date | null;
+    reminded: Generated<number>;
     created_at: Created;
+  };
+  wait_votes: {
+    wait_id: string;
+    workspace_id: string;
+    by: string;
+    decision: 'approve' | 'reject';
+    note: string | null;
+    data: Jsonb<Value> | null;
+    shown_hash: string | null;
+    at: Date;
+  };
+  /** Events from outside, kept for runs that come to wait for them later. */
+  events: {
+    id: string;
+    workspace_id: string;
+    name: string;
+    key: string | null;
+    /** The sender's. */
+    event_id: string;
+    payload: Jsonb<Value>;
+    created_at: Created;
+  };
+  /** The side-effect ledger: claimed before, receipt after. */
+  effects: {
+    /** `effectKey`, and a part of its own for each of several effects of one visit. */
+    key: string;
+    workspace_id: string;
+    run_id: string;
+    node_id: string;
+    kind: string;
+    status: 'claimed' | 'done' | 'failed';
+    request_hash: string;
+    /** How often it was claimed. */
+    claims: Generated<number>;
+    receipt: Jsonb<Json> | null;
+    error: Jsonb<NodeError> | null;
+    claimed_at: Generated<Date>;
+    settled_at: Date | null;
+  };
+  /** Recorded results that a continued run starts with. */
+  run_reuse: {
+    run_id: string;
+    key: string;
+    output: Jsonb<Value>;
+    port: Port;
+    vars: Jsonb<Readonly<Record<string, Value>>> | null;
+  };
+  workspace_tools: {
+    id: string;
+    workspace_id: string;
+    name: string;
+    description: Generated<string>;
+    method: string;
+    url: string;
+    headers: Jsonb<Readonly<Record<string, string>>>;
+    body: Jsonb<Json> | null;
+    /** JSON Schema of its arguments. */
+    parameters: Jsonb<Json> | null;
+    outputs: Jsonb<Readonly<Record<string, string>>>;
+    created_at: Created;
+    updated_at: Created;
+  };
+  /** What happened in each run, written by triggers and by `append_run_event`. */
+  run_events: {
+    run_id: string;
+    seq: number;
+    workspace_id: string;
+    id: Generated<string>;
+    xid: Generated<string>;
+    type: string;
+    data: Jsonb<Readonly<Record<string, Json>>>;
+    at: Created;
   };
   schedules: {
     id: string;

@@ -1,16 +1,51 @@
 import type { NodeOf, NodeKind, Plan, PlanNode, Condition } from '../definition/plan.js';
-import type { Value } from '../definition/values.js';
+import type { Json, Value } from '../definition/values.js';
 import type { NodeError } from './failures.js';
+import type { VisitPlace } from './ids.js';
 import type { RunEnd } from '../engine/state.js';
-import type { Flush, RunInput, RunRef, OpenWait } from './run.js';
+import type { Flush, OpenWait, ReusedStep, RunEvent, RunInput, RunRef } from './run.js';
 
 /** The kinds that activities execute; the engine treats the others itself. */
-export type ActivityKind = Extract<NodeKind, 'assistant' | 'agent' | 'webhook' | 'notify'>;
+export type ActivityKind = Extract<
+  NodeKind,
+  | 'assistant'
+  | 'agent'
+  | 'instruction_agent'
+  | 'llm'
+  | 'knowledge'
+  | 'http'
+  | 'tool'
+  | 'code'
+  | 'email'
+  | 'channel_send'
+  | 'webhook'
+  | 'notify'
+>;
 
-export interface SegmentStep {
+/** What the expressions and templates of a node may read; only what its `reads` name is there. */
+export interface Scope {
+  readonly run: { readonly id: string; readonly input: Value | null };
+  readonly vars: Readonly<Record<string, Value>>;
+  readonly steps: Readonly<Record<string, Value>>;
+  readonly item: Value | null;
+  readonly index: number | null;
+  /** The user's last message. */
+  readonly message: string | null;
+}
+
+export interface SegmentStep extends VisitPlace {
   readonly node: NodeOf<ActivityKind>;
-  readonly visit: number;
+  /** `visitKey`. */
+  readonly key: string;
   readonly seq: number;
+  /** 0, and one more for each time a person started the visit anew: attempts are then counted from the start. */
+  readonly round: number;
+  /** Somebody made sure that an earlier attempt's effect has not happened. */
+  readonly isUndone: boolean;
+  /** The result a test run pins to this node: nothing is executed. */
+  readonly pinned?: Json;
+  /** Of a test run: an effect is prepared and shown, not carried out. */
+  readonly isStubbed?: boolean;
 }
 
 /** A line of nodes executed in order, each fed by the one before; mostly a single one. */
@@ -18,6 +53,7 @@ export interface RunSegmentInput {
   readonly run: RunRef;
   readonly steps: readonly SegmentStep[];
   readonly input: Value;
+  readonly scope: Scope;
   readonly flush: Flush;
   /** Outputs above this many bytes are stored and travel as a reference. */
   readonly inlineLimitBytes: number;
@@ -28,9 +64,14 @@ export interface RunSegmentInput {
 export interface SegmentResult {
   /** One per step. */
   readonly outputs: readonly Value[];
+  /** Variables that the steps set, by name. */
+  readonly vars?: Readonly<Record<string, Value>>;
 }
 
-/** The details of a `NodeFailed` failure: what was done before, and why the next step was not. */
+/**
+ * The details of a `NodeFailed` failure: what was done before, and why the next step was not. An error of type
+ * `outcome_unknown` asks a person whether the effect happened.
+ */
 export interface SegmentFailure {
   readonly outputs: readonly Value[];
   readonly error: NodeError;
@@ -41,7 +82,14 @@ export interface OpenWaitInput {
   readonly node: PlanNode;
   readonly wait: OpenWait;
   readonly input: Value;
+  readonly scope: Scope;
   readonly flush: Flush;
+}
+
+/** What opening a wait found. */
+export interface OpenedWait {
+  /** An event that had come before the run waited for it. */
+  readonly event?: RunEvent;
 }
 
 export interface FinishRunInput {
@@ -53,19 +101,70 @@ export interface FinishRunInput {
 export interface MatchConditionsInput {
   readonly run: RunRef;
   readonly value: Value;
+  readonly scope: Scope;
   readonly conditions: readonly Condition[];
 }
+
+/** What is to be worked out over values too large for the workflow, or that gives such values. */
+export interface EvaluateInput {
+  readonly run: RunRef;
+  readonly input: Value;
+  readonly scope: Scope;
+  /** By name: a mapping (see `nodes/common.ts`), or a CEL expression as `{"$expr": ...}`. */
+  readonly mappings: Readonly<Record<string, Json>>;
+  /** Names of those whose value is a list that is to be answered item by item. */
+  readonly lists?: readonly string[];
+  readonly inlineLimitBytes: number;
+}
+
+export interface Evaluated {
+  readonly values: Readonly<Record<string, Value>>;
+  readonly lists?: Readonly<Record<string, readonly Value[]>>;
+}
+
+export interface PrepareChildInput {
+  readonly run: RunRef;
+  readonly key: string;
+  readonly definition: string;
+  /** `latest` or a version's id. */
+  readonly version: string;
+  readonly input: Value;
+  readonly depth: number;
+  readonly startedBy: string | null;
+  readonly isDetached: boolean;
+}
+
+/** The child's row is written; the same visit has the same child. */
+export type PreparedChild = { readonly child: RunInput } | { readonly error: NodeError };
 
 /** The engine's activities. Each may be repeated at any time and then changes nothing twice. */
 export interface RunActivities {
   readonly runSegment: (input: RunSegmentInput) => Promise<SegmentResult>;
-  /** Records that the run waits: its approval row, the step, the status. */
-  readonly openWait: (input: OpenWaitInput) => Promise<void>;
+  /** Records that the run waits: the wait's row, the step, the status; answers an event that was there before. */
+  readonly openWait: (input: OpenWaitInput) => Promise<OpenedWait>;
+  /** Reminds those who may decide, or lets others decide as well; the wait's row then says so. */
+  readonly alarmWait: (input: {
+    readonly run: RunRef;
+    readonly wait: OpenWait;
+    readonly isEscalation: boolean;
+  }) => Promise<void>;
   readonly recordTransitions: (input: { readonly run: RunRef; readonly flush: Flush }) => Promise<void>;
   readonly finishRun: (input: FinishRunInput) => Promise<void>;
   readonly loadPlan: (input: { readonly run: RunRef; readonly versionId: string }) => Promise<Plan>;
-  /** For each condition whether it holds, for a value too large for the workflow. */
+  /** The recorded results this run starts with, by visit key. */
+  readonly loadReuse: (input: { readonly run: RunRef }) => Promise<Readonly<Record<string, ReusedStep>>>;
+  /** For each condition whether it holds, for values too large for the workflow. */
   readonly matchConditions: (input: MatchConditionsInput) => Promise<readonly boolean[]>;
+  readonly evaluate: (input: EvaluateInput) => Promise<Evaluated>;
+  /** What is wrong with the run's output under its schema; null where it fits. */
+  readonly checkOutput: (input: {
+    readonly run: RunRef;
+    readonly schema: Json;
+    readonly output: Value;
+  }) => Promise<NodeError | null>;
+  readonly prepareChild: (input: PrepareChildInput) => Promise<PreparedChild>;
+  /** Records that the run goes on with another version. */
+  readonly recordVersion: (input: { readonly run: RunRef; readonly versionId: string }) => Promise<void>;
   /** The next time the expression fires, epoch milliseconds. */
   readonly nextCronTime: (input: {
     readonly cron: string;

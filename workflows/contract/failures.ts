@@ -8,6 +8,12 @@ export const Failure = {
   waitUnknown: 'WaitUnknown',
   /** Somebody or a timer was first. */
   waitSettled: 'WaitSettled',
+  /** Not in the audience, own request, or voted before. */
+  waitForbidden: 'WaitForbidden',
+  /** The node is not parked. */
+  notParked: 'NotParked',
+  /** The run is in that state already, or has ended. */
+  nothingToChange: 'NothingToChange',
 } as const;
 export type Failure = (typeof Failure)[keyof typeof Failure];
 
@@ -15,4 +21,6 @@ export type Failure = (typeof Failure)[keyof typeof Failure];
 export interface NodeError {
   readonly type: string;
   readonly message: string;
+  /** Where it happened. */
+  readonly node_id?: string;
 }

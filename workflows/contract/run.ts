@@ -1,7 +1,8 @@
-import type { Plan } from '../definition/plan.js';
-import type { Value } from '../definition/values.js';
+import type { Json, Value } from '../definition/values.js';
+import type { Plan, Port } from '../definition/plan.js';
 import type { RunState } from '../engine/state.js';
 import type { NodeError } from './failures.js';
+import type { VisitPlace } from './ids.js';
 
 /** What a run is, as every activity and record of it needs to know. */
 export interface RunRef {
@@ -18,6 +19,18 @@ export interface RunInput {
   readonly input: Value;
   /** Absent for runs of no definition: a prompt, a free-standing approval. */
   readonly definitionId?: string;
+  /** Who started it, as decisions name people; they may be forbidden to decide on it. */
+  readonly startedBy?: string;
+  /** A conversation: it listens for its user's messages where any other run would end its path. */
+  readonly isConversation?: boolean;
+  /** A test run: pinned results by node id, and the effect nodes that really act. */
+  readonly test?: { readonly pins: Readonly<Record<string, Json>>; readonly live: readonly string[] };
+  /** Recorded results of an earlier run are to be used: loaded by `loadReuse`. */
+  readonly reuses?: boolean;
+  /** How many runs are above this one. */
+  readonly depth?: number;
+  /** Priority of its work, 1 (first) to 5; 3 without it. */
+  readonly priority?: number;
   /** The state of the run so far, when it continues as new. */
   readonly carry?: RunCarry;
   /** Continues as new after so many history events; default 8,000. */
@@ -35,27 +48,120 @@ export interface RunCarry {
   readonly settled: readonly string[];
   /** The status the read model was last told. */
   readonly recorded: RunStatus;
+  /** Events that came before anything waited for them, oldest first. */
+  readonly events: readonly RunEvent[];
+  /** Ids of events seen, newest last. */
+  readonly seenEvents: readonly string[];
+  readonly isPaused: boolean;
+  /** How often each visit was started anew by a person, with what was changed in its node. */
+  readonly retries: Readonly<Record<string, Retry>>;
+  readonly talk: Talk;
 }
 
-/** A wait that is open: nothing runs for it; an update or its deadline moves it on. */
-export interface OpenWait {
+export interface Retry {
+  readonly round: number;
+  /** Merged over the node's configuration. */
+  readonly patch: Readonly<Record<string, Json>> | null;
+  /** Somebody made sure that the effect has not happened. */
+  readonly isUndone: boolean;
+}
+
+/** A conversation as the run keeps it. */
+export interface Talk {
+  /** The user's last message. */
+  readonly message: string | null;
+  /** It has been listened to. */
+  readonly isHeard: boolean;
+  /** What the run said since. */
+  readonly said: readonly Said[];
+  readonly trace: readonly TraceEntry[];
+}
+
+export interface Said {
+  readonly node_id: string;
+  readonly text: string;
+}
+
+/** `workflow.node.route`, `workflow.tool.executed`, `workflow.subworkflow.enter`, `workflow.node.executed`. */
+export interface TraceEntry {
+  readonly type: string;
+  readonly node_id: string;
+  readonly [detail: string]: Json;
+}
+
+export interface RunEvent {
+  /** The sender's; the same id is the same event. */
+  readonly id: string;
+  readonly name: string;
+  readonly key: string | null;
+  readonly payload: Value;
+}
+
+export type WaitKind =
+  | 'decision'
+  | 'message'
+  | 'event'
+  | 'until'
+  /** A node whose attempts are used up, or whose effect's outcome nobody knows. */
+  | 'parked';
+
+export interface Vote {
+  readonly by: string;
+  readonly decision: 'approve' | 'reject';
+  readonly note: string | null;
+  readonly value: Value | null;
+  readonly at: number;
+  /** SHA-256 of what the voter was shown, as the wait's row has it. */
+  readonly shownHash: string | null;
+}
+
+/** A wait that is open: nothing runs for it; an update, a signal or its deadline moves it on. */
+export interface OpenWait extends VisitPlace {
   readonly token: string;
-  readonly nodeId: string;
-  readonly visit: number;
-  readonly kind: 'decision' | 'until';
+  readonly kind: WaitKind;
   /** When it ends by itself, epoch milliseconds. */
   readonly deadline: number | null;
   readonly openedAt: number;
+  /** Of decisions. */
+  readonly votes?: readonly Vote[];
+  readonly audience?: readonly string[];
+  /** Reminders and escalations still to come, by time. */
+  readonly alarms?: readonly WaitAlarm[];
+  /** Of events. */
+  readonly event?: { readonly name: string; readonly key: string | null };
+  /** Of parked nodes. */
+  readonly error?: NodeError;
+  /** The run is asked whether its effect happened: approve says yes. */
+  readonly asksOutcome?: boolean;
+  /** What the read model shows, when the workflow is who worked it out. */
+  readonly prompt?: string;
+}
+
+export interface WaitAlarm {
+  readonly at: number;
+  /** Null reminds those who may decide already. */
+  readonly audience: readonly string[] | null;
+  readonly replace: boolean;
 }
 
 /** `waiting` is a run that only a person or an event can move; a delay leaves it `running`. */
-export type RunStatus = 'queued' | 'running' | 'waiting' | 'completed' | 'failed' | 'cancelled';
-export type StepStatus = 'running' | 'waiting' | 'completed' | 'failed' | 'cancelled';
+export type RunStatus = 'queued' | 'running' | 'waiting' | 'paused' | 'completed' | 'failed' | 'cancelled';
+export type StepStatus = 'running' | 'waiting' | 'parked' | 'completed' | 'failed' | 'cancelled';
+
+/** Money in US dollars as configured for the model; zero where no price is known. */
+export interface Cost {
+  readonly usd: number;
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+}
 
 /** One visit of one node as the read model keeps it. Times are epoch milliseconds. */
 export interface StepRecord {
+  /** `visitKey`. */
+  readonly key: string;
   readonly nodeId: string;
   readonly visit: number;
+  readonly scope: string;
   /** Order within the run; a later record of the same visit has a higher one. */
   readonly seq: number;
   readonly kind: string;
@@ -66,19 +172,24 @@ export interface StepRecord {
   readonly error: NodeError | null;
   /** The label of the edge taken, when it has one. */
   readonly taken: string | null;
+  /** The port it left by. */
+  readonly port: Port | null;
+  /** Who or what decided: a person's id, `timeout`, `event:ID`, `rule:EDGE`, `reused:RUN`, `pinned`. */
+  readonly decidedBy: string | null;
   readonly startedAt: number;
   readonly endedAt: number | null;
 }
 
-/** How a wait ended, as its approval row keeps it. */
+/** How a wait ended, as its row keeps it. */
 export interface WaitSettlement {
   readonly token: string;
-  readonly outcome: 'approved' | 'rejected' | 'expired' | 'cancelled';
+  readonly outcome: 'approved' | 'rejected' | 'expired' | 'cancelled' | 'resolved';
   readonly by: string;
   readonly note: string | null;
   /** What goes on instead of the wait's own input. */
   readonly value: Value | null;
   readonly at: number;
+  readonly votes?: readonly Vote[];
 }
 
 /** What one activity writes besides its own work: transitions only the workflow knew of. */
@@ -90,4 +201,13 @@ export interface Flush {
   readonly seq: number;
   /** The label of the last labelled way taken among these steps. */
   readonly taken: string | null;
+  /** The answer for callers that wait, when a `respond` node gave one. */
+  readonly response?: Value;
+}
+
+/** The recorded result of a visit in an earlier run. */
+export interface ReusedStep {
+  readonly output: Value;
+  readonly port: Port;
+  readonly vars?: Readonly<Record<string, Value>>;
 }

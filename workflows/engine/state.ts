@@ -1,11 +1,9 @@
 import type { NodeError } from '../contract/failures.js';
+import type { VisitPlace } from '../contract/ids.js';
 import type { Value } from '../definition/values.js';
 
 /** One activation of one node. */
-export interface Visit {
-  readonly nodeId: string;
-  /** 1 for the first time the run comes to the node. */
-  readonly visit: number;
+export interface Visit extends VisitPlace {
   readonly input: Value;
 }
 
@@ -13,6 +11,33 @@ export type RunEnd =
   | { readonly status: 'completed'; readonly output: Value }
   | { readonly status: 'failed'; readonly error: NodeError }
   | { readonly status: 'cancelled'; readonly error: NodeError | null };
+
+/** One item of a map, or one round of a loop: a little run of its own inside the run. */
+export interface Frame {
+  /** The visit key of the map or loop it belongs to. */
+  readonly owner: string;
+  readonly index: number;
+  readonly item: Value;
+  /** Outputs of visits of this frame that led nowhere further. */
+  readonly sinks: readonly Arrival[];
+}
+
+/** What an open map or loop has come to; by its visit key. */
+export interface Group {
+  /** The items not begun yet are those from `next` on. */
+  readonly items: readonly Value[];
+  readonly next: number;
+  /** In the items' order; null while one is under way. A loop keeps only its last. */
+  readonly results: readonly (Value | null)[];
+}
+
+/** A finished visit that can be undone. */
+export interface UndoEntry {
+  readonly visit: Visit;
+  readonly output: Value;
+  /** The node that undoes it. */
+  readonly by: string;
+}
 
 /** Everything the interpreter knows of a run; plain data, so it survives continue-as-new. */
 export interface RunState {
@@ -22,12 +47,19 @@ export interface RunState {
   readonly ready: readonly Visit[];
   /** Activations under way, by `visitKey`. */
   readonly open: Readonly<Record<string, Visit>>;
-  /** How often the run came to each node. */
+  /** How often each frame came to each node, by `inScope`. */
   readonly visits: Readonly<Record<string, number>>;
-  /** What has arrived at each join and is not consumed yet. */
+  /** What has arrived at each join and is not consumed yet, by `inScope`. */
   readonly arrivals: Readonly<Record<string, readonly Arrival[]>>;
-  /** Outputs of visits that led nowhere further: together the run's output. */
+  /** By frame id; the root frame has none. */
+  readonly frames: Readonly<Record<string, Frame>>;
+  readonly groups: Readonly<Record<string, Group>>;
+  /** Outputs of visits of the root that led nowhere further: together the run's output. */
   readonly sinks: readonly Arrival[];
+  readonly vars: Readonly<Record<string, Value>>;
+  /** The last output of each node that some expression reads. */
+  readonly outputs: Readonly<Record<string, Value>>;
+  readonly undo: readonly UndoEntry[];
   readonly end: RunEnd | null;
 }
 
