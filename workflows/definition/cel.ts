@@ -157,7 +157,8 @@ function callsBytes(node: ASTNode): boolean {
 function sentence(expr: string, error: unknown): ExpressionError {
   if (error instanceof ExpressionError) return new ExpressionError(`${error.message}, in "${expr}".`);
   const { code, summary, node } = partsOf(error);
-  if ((code === 'no_such_key' || code === 'index_out_of_bounds') && node !== null) return new ExpressionError(missing(expr, node));
+  if ((code === 'no_such_key' || code === 'index_out_of_bounds') && node !== null)
+    return new ExpressionError(missing(expr, node));
   if (code === 'unknown_variable') {
     const known = KNOWN_NAMES.join(', ');
     return new ExpressionError(`${summary}, in "${expr}"; expressions know ${known}.`);
