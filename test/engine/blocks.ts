@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { defaultPolicy, type Plan, type PlanEdge, type PlanNode } from '../../workflows/definition/plan.js';
+import { wayOut } from './scripted.js';
 
 /**
  * A piece of a plan with one way in and one way out. `either` follows one way, `both` all, `some` those whose condition
@@ -93,6 +94,6 @@ function addNode(built: Built, name: string, role: 'work' | 'split' | 'join'): s
 
 function connect(built: Built, from: string, to: string, number?: number): void {
   const condition =
-    number === undefined ? ({ type: 'always' } as const) : ({ type: 'contains', text: `[${number}]` } as const);
+    number === undefined ? ({ type: 'always' } as const) : ({ type: 'contains', text: wayOut(from, number) } as const);
   built.edges.push({ from, to, port: 'out', condition, label: null });
 }

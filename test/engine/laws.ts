@@ -114,7 +114,7 @@ function checkFiring(step: Step, { visit, node, sent }: Firing): void {
   const sources = [...new Set(edgesInto(step.plan, node.id).map(({ from }) => from))];
   const need = node.config.need === 'all' ? sources.length : Math.min(node.config.need, sources.length);
   const missing = sources.filter((source) => parts[source] === undefined);
-  if (sources.length - missing.length >= need) return;
+  if (sources.length - missing.length >= need || isInCycle(step.plan, node.id)) return;
   const hope = hopeOf(step, visit, missing);
   must(hope === undefined, 'a join fires with enough, or when no more can come', { visit, hope });
 }
@@ -129,6 +129,10 @@ function hopeOf({ plan, after }: Step, fired: Visit, missing: readonly string[])
     return missing.some((source) => reached.has(source) && !late.includes(`${source}>${fired.nodeId}`));
   });
 }
+
+/** What may still come, but in the cycle's next round, is not waited for. */
+const isInCycle = (plan: Plan, nodeId: string): boolean =>
+  plan.edges.some((edge) => edge.from === nodeId && reachable(plan, edge.to, new Set()).has(nodeId));
 
 function reachable(plan: Plan, from: string, closed: ReadonlySet<string>): ReadonlySet<string> {
   const found = new Set([from]);

@@ -1,7 +1,8 @@
 import { inScope } from '../contract/ids.js';
 import type { NodeOf, Plan } from '../definition/plan.js';
 import type { Value } from '../definition/values.js';
-import { feedersOf, inPlanOrder, nodeOf, sourcesOf, wayInto } from './graph.js';
+import { inPlanOrder, nodeOf, sourcesOf } from './graph.js';
+import { feedersOf, wayInto } from './rounds.js';
 import type { Arrival, RunState } from './state.js';
 import { enter, markLate, pendingJoins, visitsIn, withdraw, without, type Token } from './tokens.js';
 

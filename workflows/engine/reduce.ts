@@ -1,10 +1,11 @@
 import { inScope, visitKey } from '../contract/ids.js';
 import type { NodeError } from '../contract/failures.js';
-import type { Plan, PlanEdge, Port } from '../definition/plan.js';
+import type { NodeOf, Plan, PlanEdge, Port } from '../definition/plan.js';
 import { inline, type Value } from '../definition/values.js';
 import { endFrame, failGroup, outputOf } from './frames.js';
 import { edgesFrom, isKept, nodeOf } from './graph.js';
 import { arrive, fireIfEnough, fireStranded } from './joins.js';
+import { lateAfter } from './rounds.js';
 import type { RunState, Visit } from './state.js';
 import { close, dropGroup, enter, isOpen, pendingJoins, stepped, visitsIn, withdraw, without } from './tokens.js';
 
@@ -87,15 +88,18 @@ function sink(state: RunState, { scope, nodeId }: Visit, value: Value): RunState
 /** All tokens are on their way before a join decides what it goes on without. */
 function send(plan: Plan, state: RunState, { visit, output, edges }: Completion): RunState {
   const { scope, nodeId } = visit;
-  const late = visit.late === undefined ? {} : { late: visit.late };
-  const targets = edges.map((edge) => nodeOf(plan, edge.to));
-  // Two edges to the same join bring it the same thing: it comes once.
-  const joins = [...new Set(targets)].flatMap((target) => (target.kind === 'join' ? [{ scope, join: target }] : []));
-  const entered = targets
-    .filter(({ kind }) => kind !== 'join')
-    .reduce((next, { id }) => enter(next, { scope, nodeId: id, input: output, ...late }), state);
-  const arrived = joins.reduce((next, at) => arrive(next, at, { nodeId, value: output, ...late }), entered);
-  return joins.reduce((next, at) => fireIfEnough(plan, next, at), arrived);
+  const joins = new Map<string, NodeOf<'join'>>();
+  let next = state;
+  for (const edge of edges) {
+    const target = nodeOf(plan, edge.to);
+    const late = lateAfter(plan, edge, visit.late ?? []);
+    const marks = late.length === 0 ? {} : { late };
+    if (target.kind !== 'join') next = enter(next, { scope, nodeId: target.id, input: output, ...marks });
+    // Two edges to the same join bring it the same thing: it comes once.
+    else if (!joins.has(target.id)) next = arrive(next, { scope, join: target }, { nodeId, value: output, ...marks });
+    if (target.kind === 'join') joins.set(target.id, target);
+  }
+  return [...joins.values()].reduce((fired, join) => fireIfEnough(plan, fired, { scope, join }), next);
 }
 
 /** Fires what can only now fire, and ends the frame, or the run, when no token is left in it. */
