@@ -96,7 +96,8 @@ function send(plan: Plan, state: RunState, { visit, output, edges }: Completion)
     const marks = late.length === 0 ? {} : { late };
     if (target.kind !== 'join') next = enter(next, { scope, nodeId: target.id, input: output, ...marks });
     // Two edges to the same join bring it the same thing: it comes once.
-    else if (!joins.has(target.id)) next = arrive(next, { scope, join: target }, { nodeId, value: output, ...marks });
+    else if (!joins.has(target.id))
+      next = arrive(plan, next, { scope, join: target, token: { nodeId, value: output, ...marks } });
     if (target.kind === 'join') joins.set(target.id, target);
   }
   return [...joins.values()].reduce((fired, join) => fireIfEnough(plan, fired, { scope, join }), next);
@@ -221,7 +222,7 @@ export function cancelNodes(
   if (state.end !== null) return state;
   return settle(
     plan,
-    withdraw(state, scope, (id) => nodes.includes(id)),
+    withdraw(state, scope, ({ nodeId }) => nodes.includes(nodeId)),
     scope,
   );
 }

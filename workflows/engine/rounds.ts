@@ -44,6 +44,20 @@ export function lateAfter(plan: Plan, edge: PlanEdge, late: readonly string[]): 
   return cycle === undefined ? late : late.filter((way) => !cycle.has(joinOf(way)));
 }
 
+/** Of a token's marks those that matter at a node and beyond. */
+export type Round = readonly string[];
+
+/**
+ * Which round a token is of, as far as joins can tell: those that went on without some tokens marked them all, and not
+ * what came after. So what is left of one round never meets the next at a join on its way.
+ */
+export const roundAt = (plan: Plan, nodeId: string, late: Round = []): Round =>
+  late.filter((way) => feedersOf(plan, sourceOf(way), joinOf(way)).has(nodeId));
+
+export const isSameRound = (one: Round = [], other: Round = []): boolean =>
+  one.length === other.length && one.every((way) => other.includes(way));
+
+const sourceOf = (way: string): string => way.slice(0, way.indexOf('>'));
 const joinOf = (way: string): string => way.slice(way.indexOf('>') + 1);
 
 /** A node and those from which it is come to by edges that may be used. */

@@ -60,21 +60,22 @@ export function advance(state: RunState, from: Visit, to: Visit): RunState {
 const marked = <T extends Token>(token: T, ways: readonly string[]): T =>
   ways.length === 0 ? token : { ...token, late: [...new Set([...(token.late ?? []), ...ways])] };
 
-/** Marks what is under way in a frame, each token by where it is. */
-export function markLate(state: RunState, scope: string, waysOf: (nodeId: string) => readonly string[]): RunState {
-  const mark = (visit: Visit): Visit => (visit.scope === scope ? marked(visit, waysOf(visit.nodeId)) : visit);
-  const markAll = (arrived: readonly Arrival[], joinId: string): readonly Arrival[] =>
-    arrived.map((each) => marked(each, waysOf(joinId)));
+/** Marks what is under way in a frame. */
+export function markLate(state: RunState, scope: string, waysOf: (token: Token) => readonly string[]): RunState {
+  const mark = (visit: Visit): Visit => (visit.scope === scope ? marked(visit, waysOf(visit)) : visit);
   return {
     ...state,
     ready: state.ready.map(mark),
     open: mapValues(state.open, mark),
     arrivals: mapValues(state.arrivals, (arrived, key) => {
       const joinId = nodeIn(scope, key);
-      return joinId === null ? arrived : markAll(arrived, joinId);
+      return joinId === null ? arrived : arrived.map((each) => marked(each, waysOf(tokenAt(joinId, each))));
     }),
   };
 }
+
+/** What has arrived at a join is there, not where it came from. */
+const tokenAt = (nodeId: string, { late }: Arrival): Token => ({ nodeId, ...(late === undefined ? {} : { late }) });
 
 /** Visits of one frame that are due or under way. */
 export const visitsIn = (state: RunState, scope: string): readonly Visit[] =>
@@ -90,21 +91,19 @@ function nodeIn(scope: string, key: string): string | null {
   return nodeId.includes('/') || inScope(scope, nodeId) !== key ? null : nodeId;
 }
 
-/** Withdraws what is due, under way or has arrived in some nodes of a frame, with all that runs inside them. */
-export function withdraw(state: RunState, scope: string, isMeant: (nodeId: string) => boolean): RunState {
-  const meant = (visit: Visit): boolean => visit.scope === scope && isMeant(visit.nodeId);
-  const joins = pendingJoins(state, scope).filter(isMeant);
+/** Withdraws what is due, under way or has arrived in a frame, with all that runs inside it. */
+export function withdraw(state: RunState, scope: string, isMeant: (token: Token) => boolean): RunState {
+  const isLeft = (visit: Visit): boolean => visit.scope !== scope || !isMeant(visit);
+  const arrivals = Object.entries(state.arrivals).map(([key, arrived]) => {
+    const joinId = nodeIn(scope, key);
+    return [key, joinId === null ? arrived : arrived.filter((each) => !isMeant(tokenAt(joinId, each)))] as const;
+  });
   const next: RunState = {
     ...stepped(state),
-    ready: state.ready.filter((visit) => !meant(visit)),
-    arrivals: without(
-      state.arrivals,
-      joins.map((id) => inScope(scope, id)),
-    ),
+    ready: state.ready.filter(isLeft),
+    arrivals: Object.fromEntries(arrivals.filter(([, arrived]) => arrived.length > 0)),
   };
-  return Object.values(state.open)
-    .filter(meant)
-    .reduce((left, visit) => close(left, visit), next);
+  return Object.values(state.open).reduce((left, visit) => (isLeft(visit) ? left : close(left, visit)), next);
 }
 
 /** Forgets a map or loop: its frames, and theirs. */
