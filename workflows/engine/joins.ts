@@ -1,10 +1,10 @@
-import { inScope } from '../contract/ids.js';
 import type { NodeOf, Plan } from '../definition/plan.js';
 import type { Value } from '../definition/values.js';
 import { inPlanOrder, nodeOf, sourcesOf } from './graph.js';
 import { feedersOf, isSameRound, roundAt, wayInto, type Round } from './rounds.js';
 import type { Arrival, RunState } from './state.js';
-import { enter, markLate, pendingJoins, visitsIn, withdraw, without, type Token } from './tokens.js';
+import { own, put, without } from './records.js';
+import { courseOf, enter, markLate, setCourse, visitsIn, withdraw, type Token } from './tokens.js';
 
 type Join = NodeOf<'join'>;
 
@@ -23,12 +23,26 @@ export const joinInput = (arrived: readonly Arrival[]): Value => ({
   parts: Object.fromEntries(arrived.map(({ nodeId, value }) => [nodeId, value])),
 });
 
+const allArrivedAt = (state: RunState, scope: string, joinId: string): readonly Arrival[] =>
+  own(courseOf(state, scope).arrivals, joinId) ?? [];
+
+function setArrived(
+  state: RunState,
+  { scope, join }: Pick<At, 'scope' | 'join'>,
+  arrived: readonly Arrival[],
+): RunState {
+  const { arrivals } = courseOf(state, scope);
+  const others = arrived.length === 0 ? without(arrivals, join.id) : put(arrivals, join.id, arrived);
+  return setCourse(state, scope, { arrivals: others });
+}
+
 const arrivedAt = (state: RunState, { scope, join, round }: At): readonly Arrival[] =>
-  (state.arrivals[inScope(scope, join.id)] ?? []).filter(({ late }) => isSameRound(late, round));
+  allArrivedAt(state, scope, join.id).filter(({ late }) => isSameRound(late, round));
 
 /** The oldest arrival of each source, in the sources' order: what a firing consumes. Later ones are for the next time. */
 function firstOfEach(plan: Plan, arrived: readonly Arrival[], join: Join): readonly Arrival[] {
-  return sourcesOf(plan, join.id).flatMap((source) => arrived.find(({ nodeId }) => nodeId === source) ?? []);
+  const first = new Map(arrived.toReversed().map((each) => [each.nodeId, each]));
+  return sourcesOf(plan, join.id).flatMap((source) => first.get(source) ?? []);
 }
 
 /** Takes in what comes to a join, unless the join has gone on without it; `fireIfEnough` is to follow. */
@@ -40,9 +54,8 @@ export function arrive(
   const { nodeId, value, late } = token;
   if (late?.includes(wayInto(nodeId, join.id)) === true) return state;
   const round = roundAt(plan, join.id, late);
-  const key = inScope(scope, join.id);
   const arrival = { nodeId, value, ...(round.length === 0 ? {} : { late: round }) };
-  return { ...state, arrivals: { ...state.arrivals, [key]: [...(state.arrivals[key] ?? []), arrival] } };
+  return setArrived(state, { scope, join }, [...allArrivedAt(state, scope, join.id), arrival]);
 }
 
 /** Fires a join if enough of one round has come. */
@@ -51,10 +64,11 @@ export function fireIfEnough(
   state: RunState,
   { scope, join }: { readonly scope: string; readonly join: Join },
 ): RunState {
-  const newest = state.arrivals[inScope(scope, join.id)]?.at(-1);
+  const newest = allArrivedAt(state, scope, join.id).at(-1);
   if (newest === undefined) return state;
   const at = { scope, join, round: newest.late ?? [] };
-  return firstOfEach(plan, arrivedAt(state, at), join).length >= needed(plan, join) ? fire(plan, state, at) : state;
+  const came = new Set(arrivedAt(state, at).map(({ nodeId }) => nodeId));
+  return came.size >= needed(plan, join) ? fire(plan, state, at) : state;
 }
 
 function fire(plan: Plan, state: RunState, at: At): RunState {
@@ -82,13 +96,10 @@ function settleRest(
   return missing.length === 0 ? state : markLate(state, scope, waysOf);
 }
 
-function consume(state: RunState, { scope, join }: At, consumed: readonly Arrival[]): RunState {
-  const key = inScope(scope, join.id);
-  const rest = (state.arrivals[key] ?? []).filter((each) => !consumed.includes(each));
-  return {
-    ...state,
-    arrivals: rest.length === 0 ? without(state.arrivals, [key]) : { ...state.arrivals, [key]: rest },
-  };
+function consume(state: RunState, at: At, consumed: readonly Arrival[]): RunState {
+  const taken = new Set(consumed);
+  const rest = allArrivedAt(state, at.scope, at.join.id).filter((each) => !taken.has(each));
+  return setArrived(state, at, rest);
 }
 
 function missingSources(plan: Plan, arrived: readonly Arrival[], join: Join): readonly string[] {
@@ -128,7 +139,7 @@ function strandedIn(plan: Plan, state: RunState, scope: string): readonly Pendin
 }
 
 function pendingIn(plan: Plan, state: RunState, scope: string): readonly Pending[] {
-  const pending = pendingJoins(state, scope).flatMap((id) => {
+  const pending = Object.keys(courseOf(state, scope).arrivals).flatMap((id) => {
     const join = nodeOf(plan, id);
     return join.kind === 'join' ? roundsAt(plan, state, { scope, join }) : [];
   });
@@ -140,7 +151,7 @@ function roundsAt(
   state: RunState,
   { scope, join }: { readonly scope: string; readonly join: Join },
 ): readonly Pending[] {
-  const all = state.arrivals[inScope(scope, join.id)] ?? [];
+  const all = allArrivedAt(state, scope, join.id);
   const isFirst = ({ late }: Arrival, index: number): boolean =>
     all.findIndex((each) => isSameRound(each.late, late)) === index;
   return all.filter(isFirst).map(({ late: round = [] }) => {

@@ -10,14 +10,16 @@ import { edgesInto, edgesOutOf } from './graph.js';
 interface Rounds {
   /** For each edge that leads back the nodes of its cycle. */
   readonly cycles: ReadonlyMap<PlanEdge, ReadonlySet<string>>;
-  /** By `wayInto`, worked out when first asked for. */
+  /** For each node itself and all that lead to it. */
+  readonly before: Map<string, ReadonlySet<string>>;
+  /** By `wayInto`. This and the one above are worked out when first asked for. */
   readonly feeders: Map<string, ReadonlySet<string>>;
 }
 
 const known = new WeakMap<Plan, Rounds>();
 
 function roundsOf(plan: Plan): Rounds {
-  const rounds = known.get(plan) ?? { cycles: cyclesOf(plan), feeders: new Map<string, ReadonlySet<string>>() };
+  const rounds = known.get(plan) ?? { cycles: cyclesOf(plan), before: new Map(), feeders: new Map() };
   known.set(plan, rounds);
   return rounds;
 }
@@ -27,15 +29,21 @@ export const wayInto = (source: string, joinId: string): string => `${source}>${
 
 /** The nodes from which a join can be come to by way of one of its sources in the same round, without passing it. */
 export function feedersOf(plan: Plan, source: string, joinId: string): ReadonlySet<string> {
-  const { cycles, feeders } = roundsOf(plan);
+  const { feeders } = roundsOf(plan);
   const way = wayInto(source, joinId);
-  const before = feeders.get(way);
-  if (before !== undefined) return before;
-  const isOfThisRound = (edge: PlanEdge): boolean => edge.from !== joinId && cycles.get(edge)?.has(joinId) !== true;
-  const isFed = edgesInto(plan, joinId).some((edge) => edge.from === source && isOfThisRound(edge));
-  const found = isFed ? leadingTo(plan, source, isOfThisRound) : new Set<string>();
+  const found = feeders.get(way) ?? findFeeders(plan, source, joinId);
   feeders.set(way, found);
   return found;
+}
+
+function findFeeders(plan: Plan, source: string, joinId: string): ReadonlySet<string> {
+  const { cycles, before } = roundsOf(plan);
+  const all = before.get(source) ?? leadingTo(plan, source, () => true);
+  before.set(source, all);
+  if (!all.has(joinId)) return all;
+  const isOfThisRound = (edge: PlanEdge): boolean => edge.from !== joinId && cycles.get(edge)?.has(joinId) !== true;
+  const isFed = edgesInto(plan, joinId).some((edge) => edge.from === source && isOfThisRound(edge));
+  return isFed ? leadingTo(plan, source, isOfThisRound) : new Set();
 }
 
 /** What is left of the ways a token is late for when it goes along an edge: in the next round it is in time. */
