@@ -182,7 +182,10 @@ export const graphScenes: Readonly<Record<string, Scene>> = {
   'subflow-detached': {
     plan: linePlan(node('subflow', 'call', { definition: 'child', wait: false }), agent('after')),
     definitions: { child: childPlan },
-    act: toEnd,
+    act: async (played) => {
+      await toEnd(played);
+      await played.childEnds('call/1');
+    },
   },
   'approval-quorum': {
     plan: quorumPlan,

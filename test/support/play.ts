@@ -33,6 +33,8 @@ export interface Played {
   readonly heard: Heard;
   readonly handle: WorkflowHandle<typeof run>;
   readonly runId: string;
+  /** Sees a run started by a subflow to its end. */
+  readonly childEnds: (key: string) => Promise<void>;
 }
 
 export interface Scene {
@@ -87,7 +89,10 @@ export async function openStage(): Promise<Stage> {
         taskQueue,
         args: [{ run: { workspaceId: 'ws', runId }, source: { plan }, input: inline('in'), ...input }],
       });
-      await act({ heard, handle, runId });
+      const childEnds = async (key: string): Promise<void> => {
+        await environment.client.workflow.getHandle(`run/ws/${childId(runId, key)}`).result();
+      };
+      await act({ heard, handle, runId, childEnds });
     });
     return heard;
   };
@@ -113,6 +118,8 @@ export const decide = (
 ): { readonly args: [ResolveWait] } => ({
   args: [{ token, decision, value: text === null ? null : inline(text), note: null, by: 'ana' }],
 });
+
+const childId = (runId: string, key: string): string => `${runId}-${key.replaceAll('/', '-')}`;
 
 interface Behaviour {
   readonly mended: readonly string[];
@@ -172,7 +179,7 @@ function listen(heard: Heard, { mended, reuse }: Behaviour): RunActivities {
     prepareChild: async ({ run, key, definition, depth, input }) => {
       const plan = heard.definitions[definition];
       if (plan === undefined) return { error: { type: 'subflow_missing', message: `no ${definition}` } };
-      const child = { workspaceId: run.workspaceId, runId: `${run.runId}-${key.replaceAll('/', '-')}` };
+      const child = { workspaceId: run.workspaceId, runId: childId(run.runId, key) };
       return { child: { run: child, source: { plan }, input, depth: depth + 1 } };
     },
     recordVersion: async ({ versionId }) => void heard.versions.push(versionId),
