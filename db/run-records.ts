@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from 'kysely';
 import type { NodeError } from '../workflows/contract/failures.js';
-import type { Flush, RunRef, StepRecord, StepStatus, WaitSettlement } from '../workflows/contract/run.js';
+import type { Cost, Flush, RunRef, StepRecord, StepStatus, WaitSettlement } from '../workflows/contract/run.js';
 import type { Value } from '../workflows/definition/values.js';
 import type { RunEnd } from '../workflows/engine/state.js';
 import type { Database } from './client.js';
@@ -31,20 +31,24 @@ export async function writeEnd(
 }
 
 export interface StepStart {
+  readonly key: string;
   readonly nodeId: string;
   readonly visit: number;
+  readonly scope: string;
   readonly seq: number;
   readonly kind: string;
   readonly label: string;
   readonly input: Value;
+  readonly round: number;
 }
 
 export interface BegunStep {
   readonly status: StepStatus;
   readonly output: Value | null;
-  /** Failed attempts so far. */
+  /** Failed attempts of this round so far. */
   readonly failures: number;
   readonly attempt: number;
+  readonly vars: Readonly<Record<string, Value>> | null;
 }
 
 /** Marks a step as running and answers what is known of it: a completed one keeps its output and is not run again. */
@@ -55,21 +59,23 @@ export async function beginStep(
 ): Promise<BegunStep> {
   const { rows } = await sql<BegunStep>`
     with ${flushParts(run, flush)}
-    insert into run_steps (run_id, node_id, visit, seq, kind, label, status, input, started_at)
-    values (${run.runId}, ${step.nodeId}, ${step.visit}, ${step.seq}, ${step.kind}, ${step.label}, 'running',
-      ${JSON.stringify(step.input)}, clock_timestamp())
-    on conflict (run_id, node_id, visit) do update set
+    insert into run_steps
+      (run_id, key, scope, node_id, visit, seq, kind, label, status, input, round, started_at)
+    values (${run.runId}, ${step.key}, ${step.scope}, ${step.nodeId}, ${step.visit}, ${step.seq}, ${step.kind},
+      ${step.label}, 'running', ${JSON.stringify(step.input)}, ${step.round}, clock_timestamp())
+    on conflict (run_id, key) do update set
       status = case when run_steps.status = 'completed' then 'completed' else 'running' end,
-      attempt = run_steps.attempt + case when run_steps.status = 'completed' then 0 else 1 end
-    returning status, output, failures, attempt`.execute(db);
+      attempt = run_steps.attempt + case when run_steps.status = 'completed' then 0 else 1 end,
+      failures = case when run_steps.round < excluded.round then 0 else run_steps.failures end,
+      round = greatest(run_steps.round, excluded.round)
+    returning status, output, failures, attempt, vars`.execute(db);
   const [begun] = rows;
   if (begun === undefined) throw new Error('a step row was neither written nor found');
   return begun;
 }
 
 export interface StepEnd {
-  readonly nodeId: string;
-  readonly visit: number;
+  readonly key: string;
   readonly status: StepStatus;
   readonly output: Value | null;
   readonly error: NodeError | null;
@@ -77,6 +83,10 @@ export interface StepEnd {
   readonly failed: boolean;
   /** The run's end when it ends with this step. */
   readonly finished: Flush | null;
+  readonly vars: Readonly<Record<string, Value>> | null;
+  /** Of this attempt; a step costs what its attempts cost together. */
+  readonly cost: Cost | null;
+  readonly decidedBy: string | null;
 }
 
 /** Ends an attempt of a step and, when the run ends with it, the run. */
@@ -91,9 +101,19 @@ export async function endStep(db: Database, run: RunRef, step: StepEnd): Promise
       output = ${step.output === null ? null : JSON.stringify(step.output)},
       error = ${step.error === null ? null : JSON.stringify(step.error)},
       failures = failures + ${step.failed ? 1 : 0},
+      vars = ${step.vars === null ? null : JSON.stringify(step.vars)},
+      cost = ${addedCost(step.cost)},
+      decided_by = ${step.decidedBy},
       ended_at = ${step.status === 'running' ? null : sql`clock_timestamp()`}
-    where run_id = ${run.runId} and node_id = ${step.nodeId} and visit = ${step.visit} and status <> 'completed'
+    where run_id = ${run.runId} and key = ${step.key} and status <> 'completed'
   `.execute(db);
+}
+
+function addedCost(cost: Cost | null): RawBuilder<unknown> {
+  if (cost === null) return sql`cost`;
+  const part = (name: keyof Cost): RawBuilder<unknown> =>
+    sql`${name}::text, coalesce((cost ->> ${name})::float8, 0) + ${cost[name]}::float8`;
+  return sql`jsonb_build_object(${sql.join([part('usd'), part('input_tokens'), part('output_tokens')])})`;
 }
 
 /** Writes a decision at once, so that whoever decided reads it back; the workflow's own write then changes nothing. */
@@ -120,12 +140,12 @@ function flushParts(run: RunRef, flush: Flush): RawBuilder<unknown> {
 function stepsPart(run: RunRef, steps: readonly StepRecord[]): RawBuilder<unknown> {
   return sql`flushed as (
     insert into run_steps
-      (run_id, node_id, visit, seq, kind, label, status, input, output, error, taken, started_at, ended_at)
-    select ${run.runId}, s."nodeId", s.visit, s.seq, s.kind, s.label, s.status, s.input, s.output, s.error, s.taken,
+      (run_id, key, scope, node_id, visit, seq, kind, label, status, input, output, error, taken, started_at, ended_at)
+    select ${run.runId}, s.key, s.scope, s."nodeId", s.visit, s.seq, s.kind, s.label, s.status, s.input, s.output, s.error, s.taken,
       to_timestamp(s."startedAt" / 1000.0), to_timestamp(s."endedAt" / 1000.0)
-    from json_to_recordset(${JSON.stringify(steps)}::json) as s("nodeId" text, visit int, seq int, kind text,
+    from json_to_recordset(${JSON.stringify(steps)}::json) as s(key text, scope text, "nodeId" text, visit int, seq int, kind text,
       label text, status text, input json, output json, error jsonb, taken text, "startedAt" float8, "endedAt" float8)
-    on conflict (run_id, node_id, visit) do update set
+    on conflict (run_id, key) do update set
       seq = excluded.seq,
       status = case when run_steps.status = 'completed' then 'completed' else excluded.status end,
       output = coalesce(run_steps.output, excluded.output),
@@ -138,13 +158,13 @@ function stepsPart(run: RunRef, steps: readonly StepRecord[]): RawBuilder<unknow
 
 function settlementsPart(run: RunRef, settlements: readonly WaitSettlement[]): RawBuilder<unknown> {
   return sql`settled as (
-    update approvals set
+    update waits set
       status = case when t.outcome = 'approved' then 'approved' else 'denied' end,
       decided_by = t.by, decided_at = to_timestamp(t.at / 1000.0), note = t.note
     from jsonb_to_recordset(${JSON.stringify(settlements)}::jsonb)
       as t(token text, outcome text, by text, note text, at float8)
-    where approvals.id = t.token and approvals.run_id = ${run.runId}
-      and approvals.workspace_id = ${run.workspaceId} and approvals.status = 'pending'
+    where waits.id = t.token and waits.run_id = ${run.runId}
+      and waits.workspace_id = ${run.workspaceId} and waits.status = 'pending'
   )`;
 }
 
