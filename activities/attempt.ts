@@ -8,7 +8,7 @@ import { effectKey } from '../workflows/contract/ids.js';
 import type { Json } from '../workflows/definition/values.js';
 import { createNodeEvents, type EventSink, type NodeEvents } from './nodes/events.js';
 import { createLedger } from './nodes/ledger.js';
-import { withInput, type ScopeNames } from './nodes/names.js';
+import { seenFrom, withInput, type ScopeNames } from './nodes/names.js';
 import {
   createRedactor,
   NodeFailure,
@@ -80,7 +80,7 @@ function contextOf(
     isLastAttempt: begun.failures + 1 >= node.policy.maxAttempts,
     idempotencyKey,
     input: json,
-    names: withInput(attempt.scope, json),
+    names: withInput(seenFrom(attempt.scope, node.reads?.prefix), json),
     isStubbed: step.isStubbed === true,
     signal: AbortSignal.any([Context.current().cancellationSignal, AbortSignal.timeout(node.policy.timeoutMs)]),
     secret: secrets.secret,

@@ -15,7 +15,7 @@ import { conditionHolds } from '../workflows/definition/expressions.js';
 import type { NodePolicy } from '../workflows/definition/plan.js';
 import type { Json, Value } from '../workflows/definition/values.js';
 import type { EventSink } from './nodes/events.js';
-import { loadScope, withInput, type ScopeNames } from './nodes/names.js';
+import { loadScope, seenFrom, withInput, type ScopeNames } from './nodes/names.js';
 import type { NodeAnswer, NodeFailure, NodeRunners } from './nodes/runner.js';
 import { attemptOnce } from './attempt.js';
 
@@ -37,8 +37,11 @@ export function createSegmentActivities(deps: SegmentDeps): Pick<RunActivities, 
     runSegment: (input) => withHeartbeat(() => runSteps(deps, input)),
     matchConditions: async ({ run, value, scope, conditions }) => {
       const output = await loadValue(deps.db, run.workspaceId, value);
-      const names = withInput(await loadScope(deps.db, run.workspaceId, scope), output);
-      return conditions.map((condition) => conditionHolds(condition, { output, names }));
+      const loaded = await loadScope(deps.db, run.workspaceId, scope);
+      return conditions.map((condition) => {
+        const prefix = condition.type === 'cel' ? condition.reads?.prefix : undefined;
+        return conditionHolds(condition, { output, names: withInput(seenFrom(loaded, prefix), output) });
+      });
     },
   };
 }

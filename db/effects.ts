@@ -44,8 +44,19 @@ export async function claimEffect(db: Database, claim: EffectClaim): Promise<Cla
   }
 }
 
-async function insertClaim(db: Database, { key, run, nodeId, kind, requestHash, round }: EffectClaim): Promise<boolean> {
-  const row = { key, run_id: run.runId, node_id: nodeId, kind, status: 'claimed', request_hash: requestHash, round } as const;
+async function insertClaim(
+  db: Database,
+  { key, run, nodeId, kind, requestHash, round }: EffectClaim,
+): Promise<boolean> {
+  const row = {
+    key,
+    run_id: run.runId,
+    node_id: nodeId,
+    kind,
+    status: 'claimed',
+    request_hash: requestHash,
+    round,
+  } as const;
   const inserted = await scoped(db, run.workspaceId)
     .insert('effects', { ...row, receipt: null, error: null, settled_at: null })
     .onConflict((conflict) => conflict.column('key').doNothing())

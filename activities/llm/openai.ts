@@ -143,7 +143,14 @@ async function ask(model: LanguageModel, request: LlmRequest): Promise<LlmComple
 /** The operator's own endpoint, so no address is refused here; a local model server is a common case. */
 export function createOpenAiProvider({ baseUrl, apiKey, model }: OpenAiSettings): LlmPort {
   const key = nothing(apiKey) ? {} : { apiKey };
-  const provider = createOpenAICompatible({ name: PROVIDER, baseURL: baseUrl, fetch: patientFetch(), includeUsage: true, supportsStructuredOutputs: true, ...key });
+  const provider = createOpenAICompatible({
+    name: PROVIDER,
+    baseURL: baseUrl,
+    fetch: patientFetch(),
+    includeUsage: true,
+    supportsStructuredOutputs: true,
+    ...key,
+  });
   const { redactText } = createRedactor(nothing(apiKey) ? [] : [['KEELSON_LLM_API_KEY', apiKey]]);
   return {
     complete: async (request) => {

@@ -24,7 +24,10 @@ function sampleText({ format, minLength }: Schema): string {
 
 function sampleObject({ properties, required }: Schema, depth: number): Json {
   const known = asSchema(properties);
-  const names = new Set([...Object.keys(known), ...(isList(required ?? null) ? (required as readonly Json[]).map(String) : [])]);
+  const names = new Set([
+    ...Object.keys(known),
+    ...(isList(required ?? null) ? (required as readonly Json[]).map(String) : []),
+  ]);
   return Object.fromEntries([...names].map((name) => [name, sampleOf(known[name] ?? {}, depth + 1)]));
 }
 
@@ -36,7 +39,8 @@ function sampleList({ items, minItems }: Schema, depth: number): Json {
 function typeOf(schema: Schema): string {
   const { type } = schema;
   if (typeof type === 'string') return type;
-  if (type !== undefined && isList(type)) return String(type[0]);
+  const [first] = type !== undefined && isList(type) ? type : [];
+  if (typeof first === 'string') return first;
   if ('properties' in schema) return 'object';
   return 'items' in schema ? 'array' : 'string';
 }
@@ -51,16 +55,25 @@ const byType: Readonly<Record<string, (schema: Schema, depth: number) => Json>> 
   object: sampleObject,
 };
 
+/** The value a schema names itself, as a default or one of several; undefined when it names none. */
+function named(schema: Schema): Json | undefined {
+  const { enum: values, examples } = schema;
+  const [first] = [values, examples].flatMap((list) => (list !== undefined && isList(list) ? list : []));
+  return schema['const'] ?? schema['default'] ?? first;
+}
+
+function alternative({ oneOf, anyOf }: Schema): Json | undefined {
+  const list = oneOf ?? anyOf;
+  return list !== undefined && isList(list) ? list[0] : undefined;
+}
+
 /** Some value of a JSON Schema, always the same; for simple schemas a valid one. */
 export function sampleOf(of: Json, depth = 0): Json {
-  const schema = asSchema(of);
   if (depth > DEEPEST) return null;
-  if (schema['const'] !== undefined) return schema['const'];
-  if (schema['default'] !== undefined) return schema['default'];
-  for (const name of ['enum', 'examples', 'oneOf', 'anyOf']) {
-    const list = schema[name];
-    const first = list !== undefined && isList(list) ? list[0] : undefined;
-    if (first !== undefined) return name.endsWith('Of') ? sampleOf(first, depth + 1) : first;
-  }
+  const schema = asSchema(of);
+  const known = named(schema);
+  if (known !== undefined) return known;
+  const one = alternative(schema);
+  if (one !== undefined) return sampleOf(one, depth + 1);
   return byType[typeOf(schema)]?.(schema, depth) ?? null;
 }

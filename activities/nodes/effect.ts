@@ -44,7 +44,9 @@ export async function carryOut(
   if (context.isStubbed) return { stub: stubAnswer(desk.redactJson(effect.request)) };
   const { onUnknown } = effect;
   const reconcile =
-    onUnknown.action === 'reconcile' ? await reconciler({ egress, desk, policy: onUnknown, signal: context.signal }) : undefined;
+    onUnknown.action === 'reconcile'
+      ? await reconciler({ egress, desk, policy: onUnknown, signal: context.signal })
+      : undefined;
   return { receipt: await context.ledger.perform({ ...effect, reconcile }) };
 }
 
@@ -57,3 +59,9 @@ export function whereOf(url: string): string {
   const { origin, pathname } = new URL(url);
   return `${origin}${pathname}`;
 }
+
+/** The fields of a receipt; none of one that is no object. */
+export const fieldsOf = (receipt: Json): Readonly<Record<string, Json>> =>
+  receipt !== null && typeof receipt === 'object' && !isList(receipt) ? receipt : {};
+
+const isList = (json: Json): json is readonly Json[] => Array.isArray(json);

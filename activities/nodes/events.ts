@@ -2,8 +2,7 @@ import type { RunRef } from '../../workflows/contract/run.js';
 
 /** What a step shows while it runs: words of a model as they come, lines that user code prints. */
 export type NodeEvent =
-  | { readonly type: 'token'; readonly text: string }
-  | { readonly type: 'log'; readonly lines: readonly string[] };
+  { readonly type: 'token'; readonly text: string } | { readonly type: 'log'; readonly lines: readonly string[] };
 
 export interface EventSink {
   readonly append: (
@@ -41,7 +40,9 @@ export function createNodeEvents(sink: EventSink, { run, key, nodeId, attempt }:
     const event = { type, data: { ...place, ...data } };
     written = written
       .then(() => sink.append(run, event))
-      .catch((error: unknown) => sink.warn({ ...run, key, reason: String(error) }, 'an event of a step was not written'));
+      .catch((error: unknown) =>
+        sink.warn({ ...run, key, reason: String(error) }, 'an event of a step was not written'),
+      );
   };
   const writeTokens = (): void => {
     if (timer !== null) clearTimeout(timer);

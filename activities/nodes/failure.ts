@@ -59,8 +59,10 @@ export class NodeFailure extends Error {
   }
 }
 
-export const withCost = ({ type, message, retryable, retryAfterMs, isUnknown, cause }: NodeFailure, cost: Cost): NodeFailure =>
-  new NodeFailure(type, message, { retryable, retryAfterMs, isUnknown, cause, cost });
+export const withCost = (
+  { type, message, retryable, retryAfterMs, isUnknown, cause }: NodeFailure,
+  cost: Cost,
+): NodeFailure => new NodeFailure(type, message, { retryable, retryAfterMs, isUnknown, cause, cost });
 
 /** The node as it is written can never succeed. */
 export const invalid = (type: Fault, message: string, cause?: unknown): NodeFailure =>

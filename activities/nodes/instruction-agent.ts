@@ -40,6 +40,9 @@ function messageOf(context: AgentContext): string {
   return typeof said === 'string' ? said : textOf(context.input);
 }
 
+/** -- reason: these are plain data; their types only say more than `Json` does */
+const asJson = (data: object): Json => JSON.parse(JSON.stringify(data)) as Json;
+
 const described = ({ name, description, parameters }: WorkspaceTool): LlmTool => ({ name, description, parameters });
 
 /** One call of the model; its answer is kept in the ledger, so a crash pays for it once. */
@@ -53,10 +56,10 @@ async function think(turn: Turn, { messages }: Progress, step: number): Promise<
     part: `llm/${step}`,
     kind: 'llm',
     what: 'A call of the model',
-    request: JSON.parse(JSON.stringify(request)) as Json, // -- reason: what JSON gives is JSON
+    request: asJson(request),
     onUnknown: { action: 'repeat' },
     whenChanged: 'replaces',
-    act: async (idempotencyKey) => ({ ...(await deps.llm.complete(streamed(context, request, idempotencyKey))) }) as Json,
+    act: async (idempotencyKey) => asJson(await deps.llm.complete(streamed(context, request, idempotencyKey))),
   });
   // -- reason: `act` above is the only one to write this receipt
   return receipt as unknown as LlmCompletion;
@@ -114,7 +117,13 @@ async function takeTurn(context: AgentContext, deps: NodeDeps): Promise<NodeAnsw
   const { text, model, provider } = last;
   const { usage } = progress;
   const vars = { ...progress.vars, ...(config.memory ? { [memoryName(id)]: remember(memory, said, text) } : {}) };
-  const output = { text, model, provider, usage: { ...usage }, tool_calls: progress.calls.map((call) => ({ ...call })) };
+  const output = {
+    text,
+    model,
+    provider,
+    usage: { ...usage },
+    tool_calls: progress.calls.map((call) => ({ ...call })),
+  };
   return { output, vars, cost: costOf(usage, deps.prices) };
 }
 

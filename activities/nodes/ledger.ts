@@ -130,7 +130,8 @@ async function act(source: LedgerSource, { effect, claim }: Entry, claims: numbe
     answer = await effect.act(claim.key);
   } catch (error) {
     if (!(error instanceof NodeFailure)) throw error;
-    if (error.isUnknown) throw effect.onUnknown.action === 'ask' ? outcomeUnknown(effect, sentAt, error.message) : error;
+    if (error.isUnknown)
+      throw effect.onUnknown.action === 'ask' ? outcomeUnknown(effect, sentAt, error.message) : error;
     const message = source.redactor().redactText(error.message).slice(0, 1_000);
     await failEffect(source.db, claim, { claims, error: { type: error.type, message } });
     throw error;

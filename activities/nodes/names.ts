@@ -25,3 +25,12 @@ export async function loadScope(db: Database, workspaceId: string, scope: Scope)
 }
 
 export const withInput = (scope: ScopeNames, input: Json): Names => namesOf({ ...scope, input });
+
+/** Nodes that came from another workflow name the others there without what stands in front of them here. */
+export function seenFrom(scope: ScopeNames, prefix: string | undefined): ScopeNames {
+  if (prefix === undefined || prefix === '') return scope;
+  const within = Object.entries(scope.steps)
+    .filter(([id]) => id.startsWith(prefix))
+    .map(([id, output]) => [id.slice(prefix.length), output] as const);
+  return { ...scope, steps: { ...scope.steps, ...Object.fromEntries(within) } };
+}

@@ -1,7 +1,7 @@
 import { textOf, type Json } from '../../workflows/definition/values.js';
 import type { NotifyConfig } from '../../workflows/definition/plan.js';
 import type { NodeAnswer, NodeContext, NodeDeps, NodeRunner } from './context.js';
-import { carryOut, createDesk, type Desk, type PlannedEffect } from './effect.js';
+import { carryOut, createDesk, fieldsOf, type Desk, type PlannedEffect } from './effect.js';
 import { Fault, invalid } from './failure.js';
 import { plannedMail } from './mail.js';
 import { plannedMessage } from './message.js';
@@ -62,8 +62,7 @@ async function carried(
 ): Promise<NodeAnswer> {
   const result = await carryOut(context, deps, { desk, effect });
   if ('stub' in result) return result.stub;
-  const { receipt } = result;
-  return { output: outputOf(typeof receipt === 'object' && receipt !== null ? receipt : {}) };
+  return { output: outputOf(fieldsOf(result.receipt)) };
 }
 
 const sendBy: Readonly<Record<NotifyConfig['channel'], (notice: Notice) => Promise<NodeAnswer>>> = {

@@ -28,7 +28,12 @@ export async function reconciler({
   const url = (await templates.render('on_unknown.url', policy.url)).trim();
   const headers = customHeaders(await templates.renderAll('on_unknown.headers', policy.headers ?? {}));
   return async () => {
-    const sent = { accept: 'application/json, */*', 'user-agent': 'Keelson', ...headers, 'accept-encoding': 'identity' };
+    const sent = {
+      accept: 'application/json, */*',
+      'user-agent': 'Keelson',
+      ...headers,
+      'accept-encoding': 'identity',
+    };
     const reply = await ask(egress, { method: 'GET', url, headers: sent, signal, replyLimitBytes: REPLY_LIMIT_BYTES });
     const receipt = { status: reply.status, body: bodyOf(reply) };
     return isDone(policy.done_when, receipt) ? receipt : null;
@@ -37,7 +42,10 @@ export async function reconciler({
 
 /** The effect stays unknown while its provider cannot be asked. */
 async function ask(egress: Egress, request: Parameters<Egress['send']>[0]): Promise<EgressReply> {
-  const unanswered = (why: string, options: { readonly retryable: boolean; readonly retryAfterMs?: number | undefined }) =>
+  const unanswered = (
+    why: string,
+    options: { readonly retryable: boolean; readonly retryAfterMs?: number | undefined },
+  ) =>
     new NodeFailure(Fault.reconcileFailed, `on_unknown: the provider could not be asked whether it happened. ${why}`, {
       ...options,
       isUnknown: true,

@@ -1,4 +1,4 @@
-import { Ajv2020 } from 'ajv/dist/2020.js';
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import type { Json } from '../../workflows/definition/values.js';
 import { Fault, invalid } from './failure.js';
@@ -40,9 +40,14 @@ export function schemaProblem(
   const check = checkOf(schema, field);
   if (check(value)) return null;
   const [first] = check.errors ?? [];
-  if (first === undefined) return 'it does not fit';
-  const place = first.instancePath.slice(1).replaceAll('/', '.');
-  const extra = 'additionalProperty' in first.params ? ` ("${String(first.params['additionalProperty'])}")` : '';
-  const allowed = 'allowedValues' in first.params ? ` (${JSON.stringify(first.params['allowedValues']).slice(0, 200)})` : '';
-  return `${place === '' ? 'it' : place} ${first.message ?? 'does not fit'}${extra}${allowed}`;
+  return first === undefined ? 'it does not fit' : partOf(first);
+}
+
+function partOf({ instancePath, message = 'does not fit', params }: ErrorObject): string {
+  const place = instancePath.slice(1).replaceAll('/', '.');
+  // -- reason: which parameters there are depends on the keyword; these are worth showing
+  const { additionalProperty, allowedValues } = params as { additionalProperty?: string; allowedValues?: unknown };
+  const extra = additionalProperty === undefined ? '' : ` ("${additionalProperty}")`;
+  const allowed = allowedValues === undefined ? '' : ` (${JSON.stringify(allowedValues).slice(0, 200)})`;
+  return `${place === '' ? 'it' : place} ${message}${extra}${allowed}`;
 }

@@ -85,7 +85,10 @@ function putSecrets(source: TemplateSource, field: string, cut: Cut): (text: str
     if (cut.names.size === 0) return text;
     const parts = text.split(pattern);
     if (parts.some((part) => !cut.names.has(part) && part.toLowerCase().includes(cut.nonce)))
-      throw invalid(Fault.templateInvalid, `The template of ${field} sends a secret through a filter; use it as it is.`);
+      throw invalid(
+        Fault.templateInvalid,
+        `The template of ${field} sends a secret through a filter; use it as it is.`,
+      );
     const filled: string[] = [];
     for (const part of parts) {
       const name = cut.names.get(part);

@@ -27,7 +27,10 @@ export const argsProblem = ({ name, parameters }: WorkspaceTool, args: Args): st
 
 /** A tool's templates see its arguments, each by its name and together as `args`, and nothing else of the run's data. */
 export const toolDesk = (context: NodeContext<ActivityKind>, args: Args): Desk =>
-  createDesk({ ...context, names: { ...args, run: { id: context.run.runId } } }, { args, input: args, text: textOf(args) });
+  createDesk(
+    { ...context, names: { ...args, run: { id: context.run.runId } } },
+    { args, input: args, text: textOf(args) },
+  );
 
 export interface ToolCall {
   readonly tool: WorkspaceTool;
@@ -48,7 +51,11 @@ export async function plannedTool(
   const withArgs =
     isGet || body !== undefined
       ? prepared
-      : { ...prepared, headers: { 'content-type': 'application/json', ...prepared.headers }, body: JSON.stringify(args) };
+      : {
+          ...prepared,
+          headers: { 'content-type': 'application/json', ...prepared.headers },
+          body: JSON.stringify(args),
+        };
   const isFresh = onUnknown.action !== 'repeat';
   return {
     kind: 'tool',

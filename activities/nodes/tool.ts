@@ -1,6 +1,6 @@
 import type { Json } from '../../workflows/definition/values.js';
 import type { NodeAnswer, NodeContext, NodeDeps, NodeRunner } from './context.js';
-import { carryOut, createDesk } from './effect.js';
+import { carryOut, createDesk, fieldsOf } from './effect.js';
 import { Fault, invalid } from './failure.js';
 import { unknownPolicyOf } from './ledger.js';
 import { argsProblem, findTool, plannedTool, toolDesk, toolVars, type Args } from './tool-call.js';
@@ -24,9 +24,8 @@ async function call(context: NodeContext<'tool'>, deps: NodeDeps): Promise<NodeA
   const result = await carryOut(context, deps, { desk, effect });
   if ('stub' in result) return result.stub;
   const { receipt } = result;
-  const reply = receipt !== null && typeof receipt === 'object' ? receipt : {};
   const vars = toolVars(tool, receipt);
-  const output = { tool: tool.name, args, ...reply };
+  const output = { tool: tool.name, args, ...fieldsOf(receipt) };
   return Object.keys(vars).length === 0 ? { output } : { output, vars };
 }
 
