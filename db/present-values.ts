@@ -25,12 +25,14 @@ export async function presentValues(
 
 function refsOf(value: Value | null): readonly string[] {
   if (value === null || 'json' in value) return [];
-  return 'ref' in value ? [value.ref] : Object.values(value.parts).flatMap(refsOf);
+  if ('ref' in value) return [value.ref];
+  return ('list' in value ? value.list : Object.values(value.parts)).flatMap(refsOf);
 }
 
 function present(value: Value | null, previews: ReadonlyMap<string, string>): Json {
   if (value === null) return null;
   if ('json' in value) return value.json;
   if ('ref' in value) return { $ref: value.ref, bytes: value.bytes, preview: previews.get(value.ref) ?? '' };
+  if ('list' in value) return value.list.map((part) => present(part, previews));
   return Object.fromEntries(Object.entries(value.parts).map(([key, part]) => [key, present(part, previews)]));
 }
