@@ -3,6 +3,8 @@ import { approvalRoutes } from './approvals.js';
 import { auditRoutes } from './audit.js';
 import { authRoutes } from './auth.js';
 import { chainRoutes } from './chains.js';
+import { runReadRoutes } from './run-reads.js';
+import { runStreamRoutes } from './run-streams.js';
 import { scheduleRoutes } from './schedules.js';
 import { secretRoutes } from './secrets.js';
 import { tokenRoutes } from './tokens.js';
@@ -18,4 +20,6 @@ export const routes: readonly Route[] = [
   ...chainRoutes,
   ...approvalRoutes,
   ...scheduleRoutes,
+  ...runReadRoutes,
+  ...runStreamRoutes,
 ];

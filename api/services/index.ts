@@ -5,7 +5,10 @@ import type { SecretService } from './secrets.js';
 import type { AuditService } from './audit.js';
 import type { ChainService } from './chains.js';
 import type { ChainRunService } from './chain-runs.js';
+import type { ExplainService } from './explain.js';
+import type { RunReadService } from './run-reads.js';
 import type { RunService } from './runs.js';
+import type { StreamService } from './streams.js';
 import type { ApprovalService } from './approvals.js';
 import type { ScheduleService } from './schedules.js';
 
@@ -19,6 +22,9 @@ export interface Services {
   readonly chains: ChainService;
   readonly chainRuns: ChainRunService;
   readonly runs: RunService;
+  readonly runReads: RunReadService;
+  readonly explain: ExplainService;
+  readonly streams: StreamService;
   readonly approvals: ApprovalService;
   readonly schedules: ScheduleService;
 }

@@ -13,6 +13,7 @@ import type { ResolvedWait, ResolveWait } from '../../workflows/contract/message
 import { ENGINE_QUEUE } from '../../workflows/contract/queues.js';
 import type { RunInput, RunRef } from '../../workflows/contract/run.js';
 import type { ScheduleGateway } from '../services/schedule-gateway.js';
+import { createRunInspector, type RunInspector } from './run-inspector.js';
 import { createScheduleGateway } from './schedules.js';
 
 /** What deciding a wait came to. */
@@ -25,7 +26,7 @@ export type WaitResult =
   | { readonly outcome: 'closed' };
 
 /** All the API asks of Temporal. */
-export interface TemporalGateway {
+export interface TemporalGateway extends RunInspector {
   /** Starts the run's workflow; a run that was started before is left alone. */
   readonly startRun: (input: RunInput) => Promise<void>;
   /** The same `requestId` is the same decision: asked again, it answers as it did. */
@@ -50,6 +51,7 @@ export function createTemporalGateway({ connection, namespace, eagerStart }: Gat
   return {
     startRun: (input) => within(connection, START_DEADLINE_MS, () => startRun(client, input, eagerStart)),
     resolveWait: (run, request) => within(connection, UPDATE_DEADLINE_MS, () => resolveWaitOf(client, run, request)),
+    ...createRunInspector(client, namespace),
     schedules: createScheduleGateway({ client }),
     ping: () =>
       within(connection, START_DEADLINE_MS, async () => {

@@ -4,6 +4,9 @@ import type { TemporalGateway } from '../../api/temporal/gateway.js';
 export const silentTemporal = (): TemporalGateway => ({
   startRun: () => Promise.resolve(),
   resolveWait: () => Promise.resolve({ outcome: 'closed' }),
+  describeRun: () => Promise.resolve(null),
+  pollers: () => Promise.resolve(0),
+  waitsInRun: () => Promise.resolve([]),
   ping: () => Promise.resolve(),
   schedules: {
     upsert: () => Promise.resolve({ nextRunAt: null, resyncAt: new Date(Date.now() + 86_400_000) }),
