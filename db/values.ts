@@ -67,4 +67,13 @@ export function cleanJson(json: Json): Json {
   return Object.fromEntries(Object.entries(json).map(([key, each]) => [cleanKey(key), cleanJson(each)]));
 }
 
+/** JSON text that every column takes. */
+export const jsonText = (value: object): string => {
+  // -- reason: records are plain data; types made of `readonly` fields are no index signatures
+  return JSON.stringify(cleanJson(value as Json));
+};
+
+export const jsonTextOrNull = (value: object | null | undefined): string | null =>
+  value === null || value === undefined ? null : jsonText(value);
+
 const cleanKey = (key: string): string => key.toWellFormed().replaceAll('\u0000', '\uFFFD');

@@ -225,17 +225,19 @@ interface RunPlace {
 
 const lastWait = (db: Database, workspaceId: string, runId: string) =>
   scoped(db, workspaceId)
-    .select('approvals')
+    .select('waits')
     .select('id as approval_id')
     .where('run_id', '=', runId)
+    .where('kind', '=', 'decision')
     .orderBy('created_at', 'desc')
     .executeTakeFirst();
 
 const pendingWait = (db: Database, workspaceId: string, runId: string) =>
   scoped(db, workspaceId)
-    .select('approvals')
+    .select('waits')
     .select(['id as approval_id', 'action as prompt', 'assignee', 'expires_at'])
     .where('run_id', '=', runId)
+    .where('kind', '=', 'decision')
     .where('status', '=', 'pending')
     .orderBy('created_at')
     .executeTakeFirst();

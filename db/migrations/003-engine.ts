@@ -170,7 +170,7 @@ const statements = [
   `create function log_vote() returns trigger language plpgsql as $$
     begin
       perform append_run_event((select run_id from waits where id = new.wait_id), 'vote', jsonb_build_object(
-        'token', new.wait_id, 'by', new.by, 'decision', new.decision, 'shown_hash', new.shown_hash));
+        'token', new.wait_id, 'by', new."by", 'decision', new.decision, 'shown_hash', new.shown_hash));
       return null;
     end $$`,
   `create trigger wait_votes_insert after insert on wait_votes for each row execute function log_vote()`,
