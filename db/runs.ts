@@ -13,6 +13,8 @@ export interface NewRun {
   readonly kind: string;
   /** Null when the worker is to load it with the version. */
   readonly plan: Plan | null;
+  /** The plan is the run's own, not its version's: it is kept with the run. */
+  readonly hasOwnPlan?: boolean;
   readonly input: Value;
   /** What started it: `api`, `ingress`, `public_ingress`, `schedule`, `approval`, `subflow`, ... */
   readonly trigger: string;
@@ -58,8 +60,8 @@ export async function insertRun(db: Database, run: NewRun): Promise<InsertedRun>
     workspace_id: run.run.workspaceId,
     definition_id: definition?.id ?? null,
     version_id: definition?.versionId ?? null,
-    plan,
-    version_plan: null,
+    plan: isOwn(run) ? plan : null,
+    version_plan: plan,
     input,
     actor: run.actor,
     is_conversation: run.isConversation ?? false,
@@ -88,13 +90,15 @@ export async function insertRun(db: Database, run: NewRun): Promise<InsertedRun>
   return { input: accepted, isNew: rows.length > 0 };
 }
 
+const isOwn = ({ definition, hasOwnPlan }: NewRun): boolean => definition === null || hasOwnPlan === true;
+
 const rowOf = (run: NewRun) => ({
   id: run.run.runId,
   workspace_id: run.run.workspaceId,
   definition_id: run.definition?.id ?? null,
   definition_kind: run.kind,
   version_id: run.definition?.versionId ?? null,
-  plan: run.definition === null ? jsonTextOrNull(run.plan) : null,
+  plan: isOwn(run) ? jsonTextOrNull(run.plan) : null,
   schedule_id: run.scheduleId ?? null,
   status: 'queued' as const,
   trigger: run.trigger,
@@ -110,11 +114,13 @@ const rowOf = (run: NewRun) => ({
   test: jsonTextOrNull(run.test),
 });
 
-/** A small plan travels with the start, a larger one is loaded by the worker; null where there is neither. */
-function planSource(plan: Plan | null, versionId: string | null): PlanSource | null {
-  if (plan === null) return versionId === null ? null : { versionId };
-  const isSmall = versionId === null || Buffer.byteLength(JSON.stringify(plan)) <= INLINE_LIMIT_BYTES;
-  return isSmall ? { plan } : { versionId };
+/** A small plan, or the run's own, travels with the start; the worker loads another. Null where there is neither. */
+function planSource(row: Pick<QueuedRow, 'plan' | 'version_plan' | 'version_id'>): PlanSource | null {
+  const { plan, version_plan: ofVersion, version_id: versionId } = row;
+  if (plan !== null) return { plan };
+  if (versionId === null) return ofVersion === null ? null : { plan: ofVersion };
+  const isSmall = ofVersion !== null && Buffer.byteLength(JSON.stringify(ofVersion)) <= INLINE_LIMIT_BYTES;
+  return isSmall ? { plan: ofVersion } : { versionId };
 }
 
 /**
@@ -185,7 +191,7 @@ interface QueuedRow {
 
 /** What its workflow starts with; null where there is no plan. Ordinary things are left out. */
 function toInput(row: QueuedRow): RunInput | null {
-  const source = planSource(row.plan ?? row.version_plan, row.version_id);
+  const source = planSource(row);
   if (source === null) return null;
   return {
     run: { workspaceId: row.workspace_id, runId: row.id },

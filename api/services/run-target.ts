@@ -28,11 +28,19 @@ export interface RunTargetDeps {
   readonly compileDraft: (workspaceId: string, definition: DefinitionRow) => Promise<Plan>;
 }
 
+const selectDefinitions = (db: Database, workspaceId: string) =>
+  scoped(db, workspaceId).select('definitions').select(['id', 'kind', 'slug', 'name', 'document', 'version_id']);
+
+/** Also one that was deleted since: its runs are still its own. */
+export async function definitionOf(db: Database, workspaceId: string, id: string): Promise<DefinitionRow> {
+  const row = await selectDefinitions(db, workspaceId).where('id', '=', id).executeTakeFirst();
+  if (row === undefined) throw notFound('definition', id);
+  return row;
+}
+
 /** By id, or by a slug that only one definition has. */
 export async function findDefinition(db: Database, workspaceId: string, named: string): Promise<DefinitionRow> {
-  const rows = await scoped(db, workspaceId)
-    .select('definitions')
-    .select(['id', 'kind', 'slug', 'name', 'document', 'version_id'])
+  const rows = await selectDefinitions(db, workspaceId)
     .where('deleted_at', 'is', null)
     .where((eb) => eb.or([eb('id', '=', named), eb('slug', '=', named)]))
     .orderBy('kind')

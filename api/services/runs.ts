@@ -12,7 +12,9 @@ import { tooLarge } from '../http/errors.js';
 import type { Answer, TemporalGateway } from '../temporal/gateway.js';
 import { refusalError } from './run-refusals.js';
 
-type Extras = Pick<NewRun, 'origin' | 'priority' | 'tags' | 'isConversation' | 'test' | 'reuse' | 'hasOwnPlan'>;
+type Extras = Partial<
+  Pick<NewRun, 'origin' | 'priority' | 'tags' | 'isConversation' | 'test' | 'reuse' | 'hasOwnPlan'>
+>;
 
 export interface StartRun extends Extras {
   readonly workspaceId: string;
