@@ -317,7 +317,8 @@ export interface Tables {
     seq: number;
     workspace_id: string;
     id: Generated<string>;
-    xid: Generated<string>;
+    /** Of the transaction that wrote it, or of the one whose row it waited for. */
+    xid: string;
     type: string;
     data: Jsonb<Readonly<Record<string, Json>>>;
     at: Created;
