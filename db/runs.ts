@@ -49,40 +49,50 @@ export interface InsertedRun {
 
 const DEFAULT_PRIORITY = 3;
 
+const ordinary = {
+  priority: DEFAULT_PRIORITY,
+  depth: 0,
+  isConversation: false,
+  tags: [],
+  reuse: [],
+  scheduleId: null,
+  parentRunId: null,
+  parentKey: null,
+  origin: null,
+  test: null,
+} as const;
+
+type WholeRun = ReturnType<typeof completed>;
+const completed = (run: NewRun) => ({
+  ...ordinary,
+  ...run,
+  definitionId: run.definition?.id ?? null,
+  versionId: run.definition?.versionId ?? null,
+});
+
 /**
  * Writes the run's row, queued, and what it reuses, in one statement: from here on it is accepted, and a sweep starts it
  * should this process die. A run that exists already is left as it is.
  */
-export async function insertRun(db: Database, run: NewRun): Promise<InsertedRun> {
-  const { definition, plan, input, reuse = [] } = run;
-  const accepted = toInput({
-    id: run.run.runId,
-    workspace_id: run.run.workspaceId,
-    definition_id: definition?.id ?? null,
-    version_id: definition?.versionId ?? null,
-    plan: isOwn(run) ? plan : null,
-    version_plan: plan,
-    input,
-    actor: run.actor,
-    is_conversation: run.isConversation ?? false,
-    priority: run.priority ?? DEFAULT_PRIORITY,
-    depth: run.depth ?? 0,
-    test: run.test ?? null,
-    reuses: reuse.length > 0,
-  });
+export async function insertRun(db: Database, newRun: NewRun): Promise<InsertedRun> {
+  const run = completed(newRun);
+  const row = rowOf(run);
+  const { plan, input, test, reuse } = run;
+  const own = isOwn(run) ? plan : null;
+  const accepted = toInput({ ...row, plan: own, version_plan: plan, input, test, reuses: reuse.length > 0 });
   if (accepted === null) throw new Error('a run needs a plan or a version');
+  const reused = sql`select added.id, r.key, r.output, r.port, nullif(r.vars::text, 'null')::json from added,
+    json_to_recordset(${jsonText(reuse)}::json) as r(key text, output json, port text, vars json)`;
   const rows = await db
     .with('added', (query) =>
       query
         .insertInto('runs')
-        .values(rowOf(run))
+        .values(row)
         .onConflict((conflict) => conflict.column('id').doNothing())
         .returning('id'),
     )
     .with('reused', (query) =>
-      query.insertInto('run_reuse').columns(['run_id', 'key', 'output', 'port', 'vars'])
-        .expression(sql`select added.id, r.key, r.output, r.port, nullif(r.vars::text, 'null')::json from added,
-          json_to_recordset(${jsonText(reuse)}::json) as r(key text, output json, port text, vars json)`),
+      query.insertInto('run_reuse').columns(['run_id', 'key', 'output', 'port', 'vars']).expression(reused),
     )
     .selectFrom('added')
     .select('id')
@@ -90,27 +100,27 @@ export async function insertRun(db: Database, run: NewRun): Promise<InsertedRun>
   return { input: accepted, isNew: rows.length > 0 };
 }
 
-const isOwn = ({ definition, hasOwnPlan }: NewRun): boolean => definition === null || hasOwnPlan === true;
+const isOwn = ({ definition, hasOwnPlan }: WholeRun): boolean => definition === null || hasOwnPlan === true;
 
-const rowOf = (run: NewRun) => ({
+const rowOf = (run: WholeRun) => ({
   id: run.run.runId,
   workspace_id: run.run.workspaceId,
-  definition_id: run.definition?.id ?? null,
+  definition_id: run.definitionId,
   definition_kind: run.kind,
-  version_id: run.definition?.versionId ?? null,
+  version_id: run.versionId,
   plan: isOwn(run) ? jsonTextOrNull(run.plan) : null,
-  schedule_id: run.scheduleId ?? null,
+  schedule_id: run.scheduleId,
   status: 'queued' as const,
   trigger: run.trigger,
   actor: run.actor,
   input: jsonText(run.input),
-  parent_run_id: run.parentRunId ?? null,
-  parent_key: run.parentKey ?? null,
-  depth: run.depth ?? 0,
+  parent_run_id: run.parentRunId,
+  parent_key: run.parentKey,
+  depth: run.depth,
   origin: jsonTextOrNull(run.origin),
-  priority: run.priority ?? DEFAULT_PRIORITY,
-  tags: [...(run.tags ?? [])],
-  is_conversation: run.isConversation ?? false,
+  priority: run.priority,
+  tags: [...run.tags],
+  is_conversation: run.isConversation,
   test: jsonTextOrNull(run.test),
 });
 

@@ -270,6 +270,8 @@ export interface Tables {
     event_id: string;
     payload: Jsonb<Value>;
     created_at: Created;
+    /** When every run that waited for it had been told; a sweep tells the runs of the others. */
+    delivered_at: Date | null;
   };
   /** The side-effect ledger: claimed before, receipt after. */
   effects: {

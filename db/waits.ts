@@ -6,7 +6,7 @@ import type { Json } from '../workflows/definition/values.js';
 import type { Database } from './client.js';
 import { heldPart } from './flush-parts.js';
 import { scoped } from './scoped.js';
-import { cleanJson, jsonText } from './values.js';
+import { cleanJson, jsonText, jsonTextOrNull } from './values.js';
 
 export interface NewWait extends VisitPlace {
   readonly token: string;
@@ -33,32 +33,46 @@ export interface NewWait extends VisitPlace {
   readonly expiresAt: number | null;
 }
 
+const ordinary = {
+  reason: null,
+  form: null,
+  assignee: null,
+  audience: null,
+  quorum: 1,
+  rejections: 1,
+  forbidOwn: false,
+  event: { name: null, key: null },
+  options: null,
+  taskId: null,
+} as const;
+
 /** Adds an open wait unless it is there; answers whether it was added. */
-export async function insertWait(db: Database, wait: NewWait): Promise<boolean> {
-  const { prompt, context, form = null, audience = null, options } = wait;
-  const result = await scoped(db, wait.run.workspaceId)
+export async function insertWait(db: Database, newWait: NewWait): Promise<boolean> {
+  const wait = { ...ordinary, ...newWait };
+  const { run, prompt, reason, context, form, options } = wait;
+  const result = await scoped(db, run.workspaceId)
     .insert('waits', {
       id: wait.token,
-      run_id: wait.run.runId,
+      run_id: run.runId,
       key: wait.key,
       scope: wait.scope,
       node_id: wait.nodeId,
       visit: wait.visit,
       kind: wait.kind,
-      task_id: wait.taskId ?? null,
+      task_id: wait.taskId,
       action: cleanText(prompt),
-      reason: wait.reason === undefined || wait.reason === null ? null : cleanText(wait.reason),
-      assignee: wait.assignee ?? null,
+      reason: reason === null ? null : cleanText(reason),
+      assignee: wait.assignee,
       context: JSON.stringify(cleanJson(context)),
-      options: JSON.stringify(cleanJson(options ?? null)),
+      options: JSON.stringify(cleanJson(options)),
       form: form === null ? null : JSON.stringify(cleanJson(form)),
-      audience: audience === null ? null : jsonText(audience),
-      quorum: wait.quorum ?? 1,
-      rejections: wait.rejections ?? 1,
-      forbid_own: wait.forbidOwn ?? false,
+      audience: jsonTextOrNull(wait.audience),
+      quorum: wait.quorum,
+      rejections: wait.rejections,
+      forbid_own: wait.forbidOwn,
       shown_hash: shownHash({ prompt, context, form }),
-      event_name: wait.event?.name ?? null,
-      event_key: wait.event?.key ?? null,
+      event_name: wait.event.name,
+      event_key: wait.event.key,
       decided_by: null,
       decided_at: null,
       note: null,
@@ -135,7 +149,9 @@ export async function openWaits(db: Database, { workspaceId, runId }: RunRef): P
     .execute();
   return waits.map((wait) => ({
     ...wait,
-    votes: votes.filter((vote) => vote.wait_id === wait.token).map(({ wait_id: _, ...vote }) => vote),
+    votes: votes
+      .filter(({ wait_id: token }) => token === wait.token)
+      .map(({ by, decision, note, at }) => ({ by, decision, note, at })),
   }));
 }
 

@@ -62,8 +62,10 @@ const statements = [
     key text,
     event_id text not null,
     payload json not null,
-    created_at timestamptz not null default now()
+    created_at timestamptz not null default now(),
+    delivered_at timestamptz
   )`,
+  `create index events_undelivered on events (created_at) where delivered_at is null`,
   `create unique index events_identity on events (workspace_id, name, coalesce(key, ''), event_id)`,
   `create index events_key on events (workspace_id, name, key, created_at)`,
   `create table effects (

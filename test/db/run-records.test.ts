@@ -219,11 +219,11 @@ describe('a run', () => {
     await beginStep(db, run, { step: start, flush: { ...noFlush, status: 'running', seq: 1 } });
     await endStep(db, run, { ...end, finished: { ...noFlush, seq: 10 } });
     expect(await runRow()).toMatchObject({ status: 'completed', output: inline('out'), event_seq: 5 });
-    const told = (await events()).map(({ seq, type, data }) => `${seq} ${type} ${String(data['status'])}`);
+    const told = (await events()).map(({ seq, type, data }) => `${seq} ${type} ${JSON.stringify(data['status'])}`);
     expect(told.toSorted()).toEqual([
-      '1 run queued',
-      ...['2', '3'].map((seq) => expect.stringMatching(`^${seq} (step|run) running$`)),
-      ...['4', '5'].map((seq) => expect.stringMatching(`^${seq} (step|run) completed$`)),
+      '1 run "queued"',
+      ...['2', '3'].map((seq) => expect.stringMatching(`^${seq} (step|run) "running"$`)),
+      ...['4', '5'].map((seq) => expect.stringMatching(`^${seq} (step|run) "completed"$`)),
     ]);
   });
 });
