@@ -1,7 +1,7 @@
 import { derivedId } from '../../db/ids.js';
 import { writeSettlement } from '../../db/run-records.js';
 import { insertRun, queuedRun, type NewRun } from '../../db/runs.js';
-import { cleanJson, storeValue } from '../../db/values.js';
+import { cleanJson, storeValue, type ValueOwner } from '../../db/values.js';
 import { recordVotes } from '../../db/waits.js';
 import type { Database } from '../../db/client.js';
 import type { ResolvedWait } from '../../workflows/contract/messages.js';
@@ -56,7 +56,7 @@ export interface RunService {
   /** Starts a run that no worker has taken up; false when it is not queued. */
   readonly startQueued: (run: RunRef) => Promise<boolean>;
   /** A value from outside, held to the limit and stored where it is large. */
-  readonly acceptValue: (run: RunRef, json: Json) => Promise<Value>;
+  readonly acceptValue: (run: ValueOwner, json: Json) => Promise<Value>;
 }
 
 export interface RunDeps {
@@ -96,7 +96,7 @@ async function accept(
   });
 }
 
-async function acceptValue(db: Database, run: RunRef, json: Json): Promise<Value> {
+async function acceptValue(db: Database, run: ValueOwner, json: Json): Promise<Value> {
   const bytes = Buffer.byteLength(typeof json === 'string' ? json : JSON.stringify(json));
   if (bytes > INPUT_LIMIT_BYTES) {
     throw tooLarge(`The input is ${bytes} bytes; at most ${INPUT_LIMIT_BYTES} (2 MiB) are accepted.`);
