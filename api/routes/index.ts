@@ -3,6 +3,9 @@ import { approvalRoutes } from './approvals.js';
 import { auditRoutes } from './audit.js';
 import { authRoutes } from './auth.js';
 import { chainRoutes } from './chains.js';
+import { eventRoutes } from './events.js';
+import { runBulkRoutes } from './run-bulk.js';
+import { runCommandRoutes } from './run-commands.js';
 import { scheduleRoutes } from './schedules.js';
 import { secretRoutes } from './secrets.js';
 import { tokenRoutes } from './tokens.js';
@@ -18,4 +21,7 @@ export const routes: readonly Route[] = [
   ...chainRoutes,
   ...approvalRoutes,
   ...scheduleRoutes,
+  ...runCommandRoutes,
+  ...runBulkRoutes,
+  ...eventRoutes,
 ];

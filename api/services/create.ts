@@ -1,6 +1,7 @@
 import type { Database } from '../../db/client.js';
 import { createVault } from '../../db/crypto.js';
 import { egressProblem } from '../../db/egress.js';
+import type { RunNews } from '../../db/listen.js';
 import type { Logger } from '../../db/log.js';
 import type { ApiConfig } from '../config.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
@@ -10,6 +11,7 @@ import { createAuthService } from './auth.js';
 import { createChainRunService } from './chain-runs.js';
 import { createChainService } from './chains.js';
 import type { Services } from './index.js';
+import { createRunCommands } from './create-run-commands.js';
 import { createRunService } from './runs.js';
 import { createScheduleService } from './schedules.js';
 import { createSecretService } from './secrets.js';
@@ -20,11 +22,13 @@ export interface ServiceDeps {
   readonly config: ApiConfig;
   readonly db: Database;
   readonly temporal: TemporalGateway;
+  /** Of runs, as they are written. */
+  readonly news: RunNews;
   readonly log: Logger;
 }
 
 /** The composition root: every service with what it needs. */
-export function createServices({ config, db, temporal, log }: ServiceDeps): Services {
+export function createServices({ config, db, temporal, news, log }: ServiceDeps): Services {
   const secrets = { db, vault: createVault(config.masterKey) };
   const rules = { urlProblem: (url: string) => egressProblem(url, config.egressAllow) };
   const audit = createAuditService({ db });
@@ -49,5 +53,6 @@ export function createServices({ config, db, temporal, log }: ServiceDeps): Serv
     chainRuns: createChainRunService({ db, runs, rules, secrets }),
     approvals: createApprovalService({ db, runs, audit }),
     schedules,
+    ...createRunCommands({ db, temporal, log, news, runs, rules }),
   };
 }

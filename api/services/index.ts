@@ -8,9 +8,10 @@ import type { ChainRunService } from './chain-runs.js';
 import type { RunService } from './runs.js';
 import type { ApprovalService } from './approvals.js';
 import type { ScheduleService } from './schedules.js';
+import type { RunCommandServices } from './create-run-commands.js';
 
 /** The rules behind the routes; each is made by `createX(deps)` in its own file. */
-export interface Services {
+export interface Services extends RunCommandServices {
   readonly auth: AuthService;
   readonly workspaces: WorkspaceService;
   readonly tokens: TokenService;

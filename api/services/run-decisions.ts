@@ -11,6 +11,8 @@ import { checkJson } from './json-check.js';
 import { refOf, type Command } from './run-commands.js';
 import type { RunService } from './runs.js';
 
+type WaitRow = Selectable<Tables['waits']>;
+
 export type Decision = Command & {
   readonly token: string;
   readonly decision: 'approve' | 'reject' | undefined;
@@ -27,7 +29,7 @@ export interface DecidedWait {
     readonly token: string;
     readonly kind: string;
     readonly node_id: string;
-    readonly status: string;
+    readonly status: WaitRow['status'];
     readonly quorum: number;
     readonly rejections: number;
     readonly votes: readonly {
@@ -52,8 +54,6 @@ export interface RunDecisionDeps {
 export const createRunDecisionService = (deps: RunDecisionDeps): RunDecisionService => ({
   decide: (decision) => decideWait(deps, decision),
 });
-
-type WaitRow = Selectable<Tables['waits']>;
 
 async function decideWait({ db, runs }: RunDecisionDeps, asked: Decision): Promise<DecidedWait> {
   const { actor, token, note, seed } = asked;
@@ -107,7 +107,7 @@ function answerOf(wait: WaitRow, { decision, data }: Decision): WaitAnswer {
   return { decision: verdict, input: filled };
 }
 
-const words: Readonly<Record<WaitSettlement['outcome'], string>> = {
+const words: Readonly<Record<WaitSettlement['outcome'], WaitRow['status']>> = {
   approved: 'approved',
   rejected: 'denied',
   resolved: 'resolved',

@@ -5,7 +5,9 @@ import type { RunRef, RunStatus } from '../../workflows/contract/run.js';
 import type { Json } from '../../workflows/definition/values.js';
 import type { Actor } from '../actor.js';
 import { checkInput } from './json-check.js';
+import type { RunReadService } from './run-reads.js';
 import { findDefinition, targetOf, type RunTargetDeps } from './run-target.js';
+import type { RunDetail } from './run-view.js';
 import type { RunService } from './runs.js';
 
 export interface NewRunRequest {
@@ -16,6 +18,8 @@ export interface NewRunRequest {
   readonly input: Json;
   readonly priority: number | undefined;
   readonly tags: readonly string[] | undefined;
+  /** How long to wait for its end or answer; 0 does not. */
+  readonly waitSeconds: number;
   readonly seed: string;
 }
 
@@ -30,25 +34,26 @@ export interface AcceptedRun {
   readonly tags: readonly string[];
 }
 
+export type StartedRun =
+  | { readonly answered: false; readonly run: AcceptedRun }
+  /** It has ended, or a `respond` node gave an answer: then that is its output. */
+  | { readonly answered: true; readonly run: RunDetail };
+
 export interface RunStartService {
-  readonly start: (request: NewRunRequest) => Promise<AcceptedRun>;
-  /** True when it has ended, or answered by a `respond` node, within so many milliseconds. */
-  readonly answered: (run: RunRef, withinMs: number) => Promise<boolean>;
+  readonly start: (request: NewRunRequest) => Promise<StartedRun>;
 }
 
 export interface RunStartDeps extends RunTargetDeps {
   readonly runs: Pick<RunService, 'start'>;
+  readonly reads: Pick<RunReadService, 'get'>;
   readonly news: {
     readonly waitFor: <T>(run: RunRef, ask: () => Promise<T | null>, timeoutMs: number) => Promise<T | null>;
   };
 }
 
-export function createRunStartService(deps: RunStartDeps): RunStartService {
-  return {
-    start: (request) => startRun(deps, request),
-    answered: async (run, withinMs) => (await deps.news.waitFor(run, () => answerOf(deps.db, run), withinMs)) ?? false,
-  };
-}
+export const createRunStartService = (deps: RunStartDeps): RunStartService => ({
+  start: async (request) => answered(deps, request, await startRun(deps, request)),
+});
 
 const DEFAULT_PRIORITY = 3;
 
@@ -82,12 +87,25 @@ async function startRun(deps: RunStartDeps, request: NewRunRequest): Promise<Acc
   };
 }
 
-/** True once there is something to answer a caller that waits; null before. */
-async function answerOf(db: Database, { workspaceId, runId }: RunRef): Promise<true | null> {
-  const run = await scoped(db, workspaceId)
+/** A caller who leaves while this waits changes nothing: only the answer is for them. */
+async function answered(deps: RunStartDeps, request: NewRunRequest, accepted: AcceptedRun): Promise<StartedRun> {
+  const { db, news, reads } = deps;
+  const run = { workspaceId: request.actor.workspaceId, runId: accepted.id };
+  const ask = () => progressOf(db, run).then((progress) => (progress.isAnswered ? progress : null));
+  const isAnswered = request.waitSeconds > 0 && (await news.waitFor(run, ask, request.waitSeconds * 1_000)) !== null;
+  if (!isAnswered) return { answered: false, run: { ...accepted, status: (await progressOf(db, run)).status } };
+  const view = await reads.get(run);
+  return { answered: true, run: { ...view, output: view.response ?? view.output } };
+}
+
+async function progressOf(
+  db: Database,
+  { workspaceId, runId }: RunRef,
+): Promise<{ readonly status: RunStatus; readonly isAnswered: boolean }> {
+  const { status, has_responded: hasResponded } = await scoped(db, workspaceId)
     .select('runs')
     .select((eb) => ['status', eb('response', 'is not', null).as('has_responded')])
     .where('id', '=', runId)
-    .executeTakeFirst();
-  return run !== undefined && (run.has_responded || !isOpenStatus(run.status)) ? true : null;
+    .executeTakeFirstOrThrow();
+  return { status, isAnswered: Boolean(hasResponded) || !isOpenStatus(status) };
 }
