@@ -30,7 +30,8 @@ export class Conversation {
   }
 
   say(nodeId: string, text: string): void {
-    if (text !== '') this.talk = { ...this.talk, said: [...this.talk.said, { node_id: nodeId, text }].slice(-MOST_SAID) };
+    if (text !== '')
+      this.talk = { ...this.talk, said: [...this.talk.said, { node_id: nodeId, text }].slice(-MOST_SAID) };
   }
 
   trace(type: string, nodeId: string, details: Readonly<Record<string, Json>> = {}): void {

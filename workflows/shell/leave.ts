@@ -32,12 +32,14 @@ export interface Departure {
 /** Sends a visit's output along the edges whose conditions hold. */
 export async function leave(session: RunSession, visit: Visit, departure: Departure): Promise<void> {
   const { output, startedAt, port = 'out', vars, decidedBy = null, isRecorded = false } = departure;
+  if (!session.isOpen(visit)) return settleLate(session, visit, output);
   if (vars !== undefined) session.state = { ...session.state, vars: { ...session.state.vars, ...vars } };
   const edges = departure.endsPath === true ? [] : await chooseEdges(session, visit, { output, port });
   if (!session.isOpen(visit)) return settleLate(session, visit, output);
   const taken = edges.find((edge) => edge.label !== null)?.label ?? null;
   speak(session, visit, output);
   for (const edge of edges) session.talk.trace('workflow.node.route', edge.from, { to: edge.to, label: edge.label });
+  session.left.add(visitKey(visit));
   session.state = complete(session.plan, session.state, { visit, output, port, edges });
   session.began.delete(visitKey(visit));
   if (!isRecorded || taken !== null || port !== 'out') {
@@ -53,7 +55,8 @@ function settleLate(session: RunSession, visit: Visit, output: Value): void {
 function speak(session: RunSession, visit: Visit, output: Value): void {
   const node = nodeOf(session.plan, visit.nodeId);
   if (node.kind === 'tool') session.talk.trace('workflow.tool.executed', node.id, { tool: node.config.tool_name });
-  if (node.kind === 'loop' && node.dialectKind === 'workflow') session.talk.trace('workflow.subworkflow.leave', node.id);
+  if (node.kind === 'loop' && node.dialectKind === 'workflow')
+    session.talk.trace('workflow.subworkflow.leave', node.id);
   if (node.says === true) session.talk.say(node.id, textOf(jsonOf(output) ?? ''));
 }
 
@@ -120,5 +123,11 @@ export function failVisit(
   session.state = fail(session.plan, session.state, { visit, error });
   session.began.delete(key);
   const isParked = session.state.parked[key] !== undefined;
-  session.record(visit, { status: isParked ? 'parked' : 'failed', error, startedAt, endedAt: isParked ? null : Date.now() });
+  if (!isParked) session.left.add(key);
+  session.record(visit, {
+    status: isParked ? 'parked' : 'failed',
+    error,
+    startedAt,
+    endedAt: isParked ? null : Date.now(),
+  });
 }

@@ -3,7 +3,7 @@ import type { Evaluated, RunActivities, Scope } from '../contract/activities.js'
 import type { NodeError } from '../contract/failures.js';
 import { inScope } from '../contract/ids.js';
 import { records } from '../contract/timeouts.js';
-import { ExpressionError, namesOf, resolveMapping, type Names } from '../definition/expressions.js';
+import { EVERY_STEP, ExpressionError, namesOf, resolveMapping, type Names } from '../definition/expressions.js';
 import type { Reads } from '../definition/plan.js';
 import { inline, jsonOf, type Json, type Value } from '../definition/values.js';
 import type { Visit } from '../engine/state.js';
@@ -24,7 +24,7 @@ export class NodeProblem extends Error {
 export function scopeOf(session: RunSession, visit: Visit, reads: Reads = {}): Scope {
   const { state, input } = session;
   const frame = state.frames[visit.scope];
-  const steps = (reads.steps ?? []).map((id) => [id, outputSeenFrom(session, visit.scope, id)] as const);
+  const steps = readIds(session, reads).map((id) => [id, outputSeenFrom(session, visit.scope, id)] as const);
   return {
     run: { id: input.run.runId, input: reads.run === true ? input.input : null },
     vars: reads.vars === true ? state.vars : {},
@@ -34,6 +34,9 @@ export function scopeOf(session: RunSession, visit: Visit, reads: Reads = {}): S
     message: reads.message === true ? session.talk.message : null,
   };
 }
+
+const readIds = ({ plan }: RunSession, { steps = [] }: Reads): readonly string[] =>
+  steps.includes(EVERY_STEP) ? Object.keys(plan.nodes) : steps;
 
 /** The last output of a node: in the visit's own frame, else in the nearest one around it. */
 function outputSeenFrom({ state }: RunSession, scope: string, nodeId: string): Value {
@@ -53,7 +56,8 @@ export function namesIn(scope: Scope, input: Value): Names | null {
   };
   const [json, vars, steps] = [jsonOf(input), whole(scope.vars), whole(scope.steps)];
   const [runInput, item] = [jsonOf(scope.run.input ?? inline(null)), jsonOf(scope.item ?? inline(null))];
-  if (json === undefined || vars === null || steps === null || runInput === undefined || item === undefined) return null;
+  if (json === undefined || vars === null || steps === null || runInput === undefined || item === undefined)
+    return null;
   const { index, message } = scope;
   return namesOf({ input: json, run: { id: scope.run.id, input: runInput }, vars, steps, item, index, message });
 }
@@ -87,7 +91,9 @@ function evaluateHere(names: Names, { mappings, lists = [] }: Question, limit: n
     if (results.some(([, json]) => JSON.stringify(json).length > limit)) return null;
     return {
       values: Object.fromEntries(results.map(([name, json]) => [name, inline(json)])),
-      lists: Object.fromEntries(results.flatMap(([name, json]) => (lists.includes(name) ? [[name, listOf(json)]] : []))),
+      lists: Object.fromEntries(
+        results.flatMap(([name, json]) => (lists.includes(name) ? [[name, listOf(json)]] : [])),
+      ),
     };
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;

@@ -35,6 +35,8 @@ export class RunSession {
   flying = 0;
   /** Where the token of a line's first visit has come to, by their keys. */
   readonly moved = new Map<string, string>();
+  /** Visits that went on or failed, while their executions come to their end. */
+  readonly left = new Set<string>();
   readonly waits: WaitBook;
   readonly talk: Conversation;
   readonly retries: Map<string, Retry>;
@@ -99,6 +101,22 @@ export class RunSession {
     }
   }
 
+  /** Whether the run is going somewhere by itself: something is worked on, or due and free to start. */
+  isMoving(): boolean {
+    if (this.state.end !== null) return false;
+    return this.busy > 0 || (this.state.ready.length > 0 && !this.isPaused && this.moving === 0);
+  }
+
+  /** Until the run waits for somebody, has ended, or continues as new. */
+  async quiet(): Promise<void> {
+    await condition(() => !this.isMoving() || this.draining);
+  }
+
+  /** Waits beside an execution that itself idles or works. */
+  async watch(isDue: () => boolean, deadline: number): Promise<void> {
+    await condition(() => isDue() || this.draining, Math.max(1, deadline - Date.now()));
+  }
+
   /** `waiting` when only people or events can move the run. */
   status(): RunStatus {
     if (this.state.end !== null) return this.state.end.status;
@@ -149,10 +167,7 @@ export class RunSession {
   /** Whether the read model is behind. */
   isDirty(): boolean {
     return (
-      this.pending.length > 0 ||
-      this.waits.hasUnwritten() ||
-      this.response !== null ||
-      this.status() !== this.recorded
+      this.pending.length > 0 || this.waits.hasUnwritten() || this.response !== null || this.status() !== this.recorded
     );
   }
 

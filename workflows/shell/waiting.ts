@@ -90,7 +90,12 @@ export async function awaitDecision(session: RunSession, visit: Visit, node: Nod
   const isExpired = outcome === 'expired' && config.on_expire === 'expire';
   const isApproved = outcome === 'approved' || (outcome === 'expired' && config.on_expire === 'approve');
   const port = isExpired ? 'expired' : isApproved ? 'approved' : 'rejected';
-  await leave(session, visit, { output: decided(visit, node, settlement), port, startedAt: opened.openedAt, decidedBy: by });
+  await leave(session, visit, {
+    output: decided(visit, node, settlement),
+    port,
+    startedAt: opened.openedAt,
+    decidedBy: by,
+  });
 }
 
 function alarmsOf({ reminders, escalation }: NodeOf<'approval'>['config']): readonly WaitAlarm[] {
@@ -192,7 +197,12 @@ export async function awaitRetry(session: RunSession, visit: Visit): Promise<boo
   if (error === undefined) return false;
   const asksOutcome = error.type === 'outcome_unknown';
   const prompt = asksOutcome ? `Did this happen? ${error.message}` : `This step failed: ${error.message}`;
-  const wait = await openWait(session, visit, { kind: 'parked', error, prompt, ...(asksOutcome ? { asksOutcome } : {}) });
+  const wait = await openWait(session, visit, {
+    kind: 'parked',
+    error,
+    prompt,
+    ...(asksOutcome ? { asksOutcome } : {}),
+  });
   const settlement = await settlementOf(session, wait);
   if (settlement === null) return false;
   session.state = unpark(session.state, key);
@@ -204,6 +214,7 @@ export async function awaitRetry(session: RunSession, visit: Visit): Promise<boo
   }
   if (!asksOutcome && outcome === 'rejected') {
     if (session.isOpen(visit)) session.state = giveUp(session.plan, session.state, { visit, error });
+    session.left.add(key);
     session.record(visit, { status: 'failed', error, startedAt: wait.openedAt, endedAt: Date.now(), decidedBy: by });
     return false;
   }
