@@ -17,7 +17,7 @@ export async function identitiesOf(db: Database, actor: Actor): Promise<readonly
   const role = strongestRole(principal?.roles ?? []);
   return [
     userId,
-    ...(user === undefined ? [] : [user.email.toLowerCase()]),
+    ...(user === undefined ? [] : [...new Set([user.email, user.email.toLowerCase()])]),
     ...(role === undefined ? [] : rolesFrom(role)),
   ];
 }

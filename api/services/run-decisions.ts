@@ -60,7 +60,7 @@ async function decideWait({ db, runs }: RunDecisionDeps, asked: Decision): Promi
   const run = refOf(asked);
   const wait = await scoped(db, run.workspaceId).get('waits', token);
   if (wait?.run_id !== run.runId) throw notFound('wait', token);
-  await refuseParked(db, wait);
+  refuseUndecidable(wait);
   const { decision, input } = answerOf(wait, asked);
   if (asked.shownHash !== undefined && asked.shownHash !== wait.shown_hash) {
     throw conflict('shown_hash: what is asked is not what you were shown; read the wait again and decide on that.');
@@ -72,17 +72,12 @@ async function decideWait({ db, runs }: RunDecisionDeps, asked: Decision): Promi
   return presentDecided(wait, result);
 }
 
-/** A parked node is retried; only one whose effect nobody knows of asks whether it happened. */
-async function refuseParked(db: Database, { kind, run_id, key, node_id }: WaitRow): Promise<void> {
-  if (kind !== 'parked') return;
-  const step = await db
-    .selectFrom('run_steps')
-    .select('error')
-    .where('run_id', '=', run_id)
-    .where('key', '=', key)
-    .executeTakeFirst();
-  if (step?.error?.type === 'outcome_unknown') return;
-  throw conflict(`"${node_id}" is parked: try it again with POST /v1/runs/${run_id}/retry.`);
+/** An event settles one of these waits, and time the other; nobody decides them. */
+function refuseUndecidable({ kind, run_id: runId, event_name: name }: WaitRow): void {
+  if (kind === 'event') {
+    throw conflict(`This wait is for the event "${name}": send it with POST /v1/runs/${runId}/events.`);
+  }
+  if (kind === 'until') throw conflict('This wait is for a time: nobody can answer it.');
 }
 
 interface WaitAnswer {
