@@ -106,28 +106,35 @@ function renamed(before: readonly Item[], after: readonly Item[]): readonly Item
 
 /** The longest line of steps of one kind and label that both have, in order. */
 function commonSteps(before: readonly Item[], after: readonly Item[]): ReadonlyMap<Item, Item> {
-  const isSame = (a: Item | undefined, b: Item | undefined): boolean =>
-    a !== undefined && b !== undefined && a['kind'] === b['kind'] && a['label'] === b['label'];
-  const lengths = Array.from({ length: before.length + 1 }, () => new Array<number>(after.length + 1).fill(0));
+  const lengths = commonLengths(before, after);
   const at = (i: number, j: number): number => lengths[i]?.[j] ?? 0;
-  for (let i = before.length - 1; i >= 0; i -= 1) {
-    for (let j = after.length - 1; j >= 0; j -= 1) {
-      const row = lengths[i] ?? [];
-      row[j] = isSame(before[i], after[j]) ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
-    }
-  }
   const pairs = new Map<Item, Item>();
-  for (let i = 0, j = 0; i < before.length && j < after.length;) {
-    const [old, fresh] = [before[i], after[j]];
-    if (old !== undefined && fresh !== undefined && isSame(old, fresh)) {
-      pairs.set(fresh, old);
-      i += 1;
-      j += 1;
-    } else if (at(i + 1, j) >= at(i, j + 1)) i += 1;
-    else j += 1;
+  let [i, j] = [0, 0];
+  for (let [old, fresh] = [before[i], after[j]]; old && fresh; [old, fresh] = [before[i], after[j]]) {
+    const isPair = isSameStep(old, fresh);
+    const skipsOld = !isPair && at(i + 1, j) >= at(i, j + 1);
+    if (isPair) pairs.set(fresh, old);
+    if (isPair || skipsOld) i += 1;
+    if (!skipsOld) j += 1;
   }
   return pairs;
 }
+
+/** By places in both lists: how many steps the rests from there on have in common. */
+function commonLengths(before: readonly Item[], after: readonly Item[]): readonly (readonly number[])[] {
+  let below: readonly number[] = [];
+  const rows = before.toReversed().map((old) => {
+    const row: number[] = [];
+    for (const [j, fresh] of [...after.entries()].toReversed()) {
+      row[j] = isSameStep(old, fresh) ? (below[j + 1] ?? 0) + 1 : Math.max(below[j] ?? 0, row[j + 1] ?? 0);
+    }
+    below = row;
+    return row;
+  });
+  return rows.toReversed();
+}
+
+const isSameStep = (a: Item, b: Item): boolean => a['kind'] === b['kind'] && a['label'] === b['label'];
 
 function diffItems(before: readonly Item[], after: readonly Item[]): ItemDiff {
   const old = new Map(before.map((item) => [item.id, item]));
