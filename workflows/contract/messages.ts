@@ -1,7 +1,7 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Json, Value } from '../definition/values.js';
 import type { RunState } from '../engine/state.js';
-import type { OpenWait, RunEvent, RunStatus, Said, TraceEntry, WaitSettlement } from './run.js';
+import type { ChildEnd, OpenWait, RunEvent, RunStatus, Said, TraceEntry, WaitSettlement } from './run.js';
 
 export interface ResolveWait {
   readonly token: string;
@@ -28,6 +28,8 @@ export interface ResolvedWait {
 
 /** What a conversation came to when it next waits or ends. */
 export interface Turn {
+  /** False when the run was still moving: ask again without a message. */
+  readonly isOver: boolean;
   readonly status: RunStatus;
   readonly said: readonly Said[];
   readonly trace: readonly TraceEntry[];
@@ -77,6 +79,9 @@ export const moveVersion = defineUpdate<Moved, [MoveVersion]>('moveVersion');
 
 /** An outside event; the same id twice is one event. */
 export const raiseEvent = defineSignal<[RunEvent]>('raiseEvent');
+
+/** A run that a subflow started has ended. */
+export const childEnded = defineSignal<[{ readonly key: string; readonly end: ChildEnd }]>('childEnded');
 
 /** For engineers; users read Postgres. */
 export const runView = defineQuery<RunView>('runView');

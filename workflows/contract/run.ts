@@ -29,6 +29,8 @@ export interface RunInput {
   readonly reuses?: boolean;
   /** How many runs are above this one. */
   readonly depth?: number;
+  /** The run that waits for this one to end. */
+  readonly parent?: { readonly workflowId: string; readonly key: string };
   /** Priority of its work, 1 (first) to 5; 3 without it. */
   readonly priority?: number;
   /** The state of the run so far, when it continues as new. */
@@ -55,15 +57,32 @@ export interface RunCarry {
   readonly isPaused: boolean;
   /** How often each visit was started anew by a person, with what was changed in its node. */
   readonly retries: Readonly<Record<string, Retry>>;
+  /** What a person changed in a node's configuration, by node id: merged over it. */
+  readonly patches: Readonly<Record<string, Readonly<Record<string, Json>>>>;
+  /** Runs started by subflows that have not ended, by visit key. */
+  readonly children: Readonly<Record<string, RunRef>>;
+  /** How such runs ended, as they said themselves. */
+  readonly childEnds: Readonly<Record<string, ChildEnd>>;
+  /** When visits with a deadline began, by visit key. */
+  readonly began: Readonly<Record<string, number>>;
+  readonly response: Value | null;
   readonly talk: Talk;
 }
 
+export type ChildEnd =
+  | { readonly status: 'completed'; readonly output: Value }
+  | { readonly status: 'failed' | 'cancelled'; readonly error: NodeError };
+
 export interface Retry {
   readonly round: number;
-  /** Merged over the node's configuration. */
-  readonly patch: Readonly<Record<string, Json>> | null;
   /** Somebody made sure that the effect has not happened. */
   readonly isUndone: boolean;
+}
+
+/** What the workflow of a run answers. */
+export interface RunResult {
+  readonly status: RunStatus;
+  readonly output: Value | null;
 }
 
 /** A conversation as the run keeps it. */

@@ -1,6 +1,5 @@
 import { executionClass, type Plan, type PlanNode } from '../definition/plan.js';
-import { edgesFrom } from './conditions.js';
-import { nodeOf } from './reduce.js';
+import { edgesFrom, edgesInto, nodeOf } from './graph.js';
 import type { RunState, Visit } from './state.js';
 
 const LONGEST_LINE = 20;
@@ -19,13 +18,22 @@ export function lineFrom(plan: Plan, nodeId: string): readonly PlanNode[] {
 
 function follower(plan: Plan, line: readonly PlanNode[]): PlanNode | null {
   const last = line.at(-1);
-  if (last === undefined || executionClass(last) !== 'fast') return null;
-  const [edge, ...more] = edgesFrom(plan.edges, last.id, 'out');
+  if (last === undefined || !isPlain(last)) return null;
+  const [edge, ...more] = edgesFrom(plan, last.id, 'out');
   if (edge === undefined || more.length > 0 || edge.condition.type !== 'always') return null;
   const next = nodeOf(plan, edge.to);
-  const alone = plan.edges.filter((each) => each.to === next.id).length === 1;
-  return alone && executionClass(next) === 'fast' && !line.includes(next) ? next : null;
+  const alone = edgesInto(plan, next.id).length === 1;
+  return alone && isPlain(next) && !readsAny(next, line) && !line.includes(next) ? next : null;
 }
+
+/** Nothing outside the line may be told of, or ask about, what happens between its steps. */
+const isPlain = (node: PlanNode): boolean =>
+  executionClass(node) === 'fast' && node.undo === undefined && node.mutex === undefined && node.saveAs === undefined;
+
+/** What a step reads travels with the line's start, so it may not be an output of the line itself. */
+const readsAny = (node: PlanNode, line: readonly PlanNode[]): boolean =>
+  line.some((each) => node.reads?.steps?.includes(each.id) === true) ||
+  (node.reads?.vars === true && line.some((each) => each.kind !== 'notify' && each.kind !== 'channel_send'));
 
 /** Whether the run ends as soon as this line has succeeded: nothing else is under way and nothing follows. */
 export function endsWith(
@@ -35,5 +43,6 @@ export function endsWith(
 ): boolean {
   const others = Object.values(state.open).some((visit) => visit !== head) || state.ready.length > 0;
   const arrived = Object.values(state.arrivals).some((each) => each.length > 0);
-  return !others && !arrived && state.sinks.length === 0 && edgesFrom(plan.edges, last.id, 'out').length === 0;
+  const isLast = edgesFrom(plan, last.id, 'out').length === 0 && head.scope === '';
+  return isLast && !others && !arrived && state.sinks.length === 0 && plan.outputSchema === undefined;
 }

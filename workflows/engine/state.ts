@@ -14,8 +14,10 @@ export type RunEnd =
 
 /** One item of a map, or one round of a loop: a little run of its own inside the run. */
 export interface Frame {
-  /** The visit key of the map or loop it belongs to. */
+  /** The visit key, the node and the scope of the map or loop it belongs to. */
   readonly owner: string;
+  readonly nodeId: string;
+  readonly scope: string;
   readonly index: number;
   readonly item: Value;
   /** Outputs of visits of this frame that led nowhere further. */
@@ -24,11 +26,14 @@ export interface Frame {
 
 /** What an open map or loop has come to; by its visit key. */
 export interface Group {
-  /** The items not begun yet are those from `next` on. */
   readonly items: readonly Value[];
+  /** The items from here on have not begun. */
   readonly next: number;
-  /** In the items' order; null while one is under way. A loop keeps only its last. */
+  /** In the items' order; null while one has not ended. A loop keeps only its last round's. */
   readonly results: readonly (Value | null)[];
+  readonly ended: number;
+  /** What an item failed with, when that fails the map. */
+  readonly error: NodeError | null;
 }
 
 /** A finished visit that can be undone. */
@@ -51,19 +56,24 @@ export interface RunState {
   readonly visits: Readonly<Record<string, number>>;
   /** What has arrived at each join and is not consumed yet, by `inScope`. */
   readonly arrivals: Readonly<Record<string, readonly Arrival[]>>;
+  /** Sources whose arrival a join has gone on without and will ignore, by `inScope`. */
+  readonly swallows: Readonly<Record<string, readonly string[]>>;
   /** By frame id; the root frame has none. */
   readonly frames: Readonly<Record<string, Frame>>;
   readonly groups: Readonly<Record<string, Group>>;
+  /** Open visits whose attempts are used up and that wait for somebody, by `visitKey`. */
+  readonly parked: Readonly<Record<string, NodeError>>;
   /** Outputs of visits of the root that led nowhere further: together the run's output. */
   readonly sinks: readonly Arrival[];
   readonly vars: Readonly<Record<string, Value>>;
-  /** The last output of each node that some expression reads. */
+  /** The last output of each node that some expression reads, by `inScope`. */
   readonly outputs: Readonly<Record<string, Value>>;
   readonly undo: readonly UndoEntry[];
   readonly end: RunEnd | null;
 }
 
 export interface Arrival {
+  /** Where it came from. */
   readonly nodeId: string;
   readonly value: Value;
 }
