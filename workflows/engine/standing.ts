@@ -14,9 +14,10 @@ export function standingOf(plan: Plan, state: RunState): Standing {
     ...state.undo.map(({ by }) => by),
   ];
   const finished = Object.keys(state.visits).map(lastOf);
+  const kept = new Set(Object.keys(state.outputs).map(lastOf));
   return {
     positions: [...new Set(here)].flatMap((id) => positionOf(plan, id)),
-    forgotten: [...new Set(finished)].filter((id) => state.outputs[id] === undefined),
+    forgotten: [...new Set(finished)].filter((id) => !kept.has(id)),
   };
 }
 
