@@ -47,14 +47,10 @@ export const ToolConfig = z.strictObject({
 });
 
 export const CodeConfig = z.strictObject({
-  source: z
-    .string()
-    .min(1)
-    .max(100_000)
-    .meta({
-      description:
-        'JavaScript: the body of a function of `input, vars, steps, run, item, index`; what it returns is the output',
-    }),
+  source: z.string().min(1).max(100_000).meta({
+    description:
+      'JavaScript: the body of a function of `input, vars, steps, run, item, index`; what it returns is the output',
+  }),
   timeout_ms: z.number().int().min(10).max(60_000).default(1_000),
   memory_mb: z.number().int().min(1).max(256).default(32),
 });

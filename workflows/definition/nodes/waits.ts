@@ -12,12 +12,9 @@ export const UntilConfig = z.strictObject({
   at: Mapping.meta({ description: 'ISO 8601 time, or epoch milliseconds; in the past it passes at once' }),
 });
 
-const Audience = z
-  .array(z.string().min(1).max(300))
-  .max(100)
-  .meta({
-    description: 'Who may decide: user ids, e-mail addresses, or `role:admin` (that role or above); anyone without it',
-  });
+const Audience = z.array(z.string().min(1).max(300)).max(100).meta({
+  description: 'Who may decide: user ids, e-mail addresses, or `role:admin` (that role or above); anyone without it',
+});
 
 export const ApprovalConfig = z.strictObject({
   prompt: Template,
