@@ -6,6 +6,7 @@ import {
   type PlanNode,
 } from '../../workflows/definition/plan.js';
 import type { OnError, Port } from '../../workflows/definition/plan.js';
+import { ApprovalConfig } from '../../workflows/definition/nodes/waits.js';
 
 const base = (id: string, policy: Partial<NodePolicy> = {}) => ({
   id,
@@ -14,7 +15,8 @@ const base = (id: string, policy: Partial<NodePolicy> = {}) => ({
   policy: { ...defaultPolicy, ...policy },
 });
 
-export const pass = (id: string): PlanNode => ({ ...base(id), kind: 'pass', config: {} });
+/** Goes all its ways at once. */
+export const pass = (id: string): PlanNode => ({ ...base(id), kind: 'pass', config: {}, exits: 'all' });
 export const branch = (id: string): PlanNode => ({ ...base(id), kind: 'branch', config: {} });
 export const join = (id: string, need: 'all' | number = 'all'): PlanNode => ({
   ...base(id),
@@ -35,7 +37,10 @@ export const delay = (id: string, seconds: number): PlanNode => ({ ...base(id), 
 export const approval = (id: string, timeoutSeconds?: number): PlanNode => ({
   ...base(id),
   kind: 'approval',
-  config: { prompt: id, ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }) },
+  config: ApprovalConfig.parse({
+    prompt: id,
+    ...(timeoutSeconds === undefined ? {} : { timeout_seconds: timeoutSeconds }),
+  }),
 });
 
 export const edge = (from: string, to: string, more: Partial<PlanEdge> = {}): PlanEdge => ({

@@ -17,6 +17,10 @@ export interface Heard {
   readonly segments: string[][];
   readonly flushes: Flush[];
   readonly waits: string[];
+  readonly alarms: { readonly token: string; readonly audience: readonly string[]; readonly isEscalation: boolean }[];
+  readonly versions: string[];
+  /** What subflows run, and what other versions are, by id. */
+  readonly definitions: Readonly<Record<string, Plan>>;
   end: RunEnd | null;
 }
 
@@ -31,6 +35,7 @@ export interface Scene {
   /** Moves the run and sees it to its end. */
   readonly act: (played: Played) => Promise<void>;
   readonly input?: Partial<RunInput>;
+  readonly definitions?: Readonly<Record<string, Plan>>;
   readonly maxCachedWorkflows?: number;
 }
 
@@ -45,11 +50,14 @@ export async function openStage(): Promise<Stage> {
   const environment = await timeSkippingEnvironment();
   const bundle = await bundleWorkflows();
   let sequence = 0;
-  const play = async ({ plan, act, input, maxCachedWorkflows }: Scene): Promise<Heard> => {
+  const play = async ({ plan, act, input, maxCachedWorkflows, definitions = {} }: Scene): Promise<Heard> => {
     sequence += 1;
     const runId = `run_${sequence}`;
     const taskQueue = `queue-${sequence}`;
-    const heard: Heard = { segments: [], flushes: [], waits: [], end: null };
+    const heard: Heard = {
+      ...{ segments: [], flushes: [], waits: [], alarms: [], versions: [], end: null },
+      definitions,
+    };
     const worker = await Worker.create({
       connection: environment.nativeConnection,
       taskQueue,
@@ -109,16 +117,34 @@ function listen(heard: Heard): RunActivities {
     openWait: async ({ wait, flush }) => {
       note(flush);
       heard.waits.push(wait.token);
+      return {};
+    },
+    alarmWait: async ({ wait, isEscalation }) => {
+      heard.alarms.push({ token: wait.token, audience: wait.audience ?? [], isEscalation });
     },
     recordTransitions: async ({ flush }) => note(flush),
     finishRun: async ({ flush, end }) => {
       note(flush);
       heard.end = end;
     },
-    loadPlan: async () => {
-      throw new Error('the plan travels inline here');
+    loadPlan: async ({ versionId }) => {
+      const plan = heard.definitions[versionId];
+      if (plan === undefined) throw new Error(`there is no version ${versionId} here`);
+      return plan;
     },
+    loadReuse: async () => ({}),
     matchConditions: async ({ conditions }) => conditions.map(() => true),
+    evaluate: async () => {
+      throw new Error('every value is small here');
+    },
+    checkOutput: async () => null,
+    prepareChild: async ({ run, key, definition, depth, input }) => {
+      const plan = heard.definitions[definition];
+      if (plan === undefined) return { error: { type: 'subflow_missing', message: `no ${definition}` } };
+      const child = { workspaceId: run.workspaceId, runId: `${run.runId}-${key.replaceAll('/', '-')}` };
+      return { child: { run: child, source: { plan }, input, depth: depth + 1 } };
+    },
+    recordVersion: async ({ versionId }) => void heard.versions.push(versionId),
     nextCronTime: async ({ after }) => after + 60_000,
   };
 }

@@ -40,7 +40,10 @@ test('a failure inside a line fails the run at that node', async () => {
   const heard = await play(linePlan(logLine('a'), logLine('bad'), logLine('c')), async ({ handle }) => {
     await expect(handle.result()).rejects.toBeInstanceOf(WorkflowFailedError);
   });
-  expect(heard.end).toEqual({ status: 'failed', error: { type: 'http_status', message: 'answered 400' } });
+  expect(heard.end).toEqual({
+    status: 'failed',
+    error: { type: 'http_status', message: 'answered 400', node_id: 'bad' },
+  });
   expect(stepsOf(heard)).toEqual(['bad:failed']);
 });
 
@@ -61,7 +64,7 @@ describe('waits', () => {
 
   test('an approval waits, then goes on with what the person said', async () => {
     const heard = await play(plan, async ({ handle, runId }) => {
-      const { status } = await handle.executeUpdate(resolveWait, decide('approve', waitToken(runId, 'ok', 1), 'yes'));
+      const { status } = await handle.executeUpdate(resolveWait, decide('approve', waitToken(runId, 'ok/1'), 'yes'));
       expect(status).toBe('running');
       await handle.result();
     });
@@ -73,7 +76,7 @@ describe('waits', () => {
 
   test('a refusal cancels the run', async () => {
     const heard = await play(plan, async ({ handle, runId }) => {
-      const { status } = await handle.executeUpdate(resolveWait, decide('reject', waitToken(runId, 'ok', 1)));
+      const { status } = await handle.executeUpdate(resolveWait, decide('reject', waitToken(runId, 'ok/1')));
       expect(status).toBe('cancelled');
       await handle.result();
     });
@@ -83,7 +86,7 @@ describe('waits', () => {
 
   test('of many callers exactly one decides, and nothing runs twice', async () => {
     const heard = await play(plan, async ({ handle, runId }) => {
-      const token = waitToken(runId, 'ok', 1);
+      const token = waitToken(runId, 'ok/1');
       const calls = Array.from({ length: 8 }, () => handle.executeUpdate(resolveWait, decide('approve', token)));
       const results = await Promise.allSettled(calls);
       expect(results.filter((each) => each.status === 'fulfilled')).toHaveLength(1);
@@ -98,7 +101,7 @@ describe('waits', () => {
       const error = await refused.catch((caught: unknown) => caught);
       expect(error).toBeInstanceOf(WorkflowUpdateFailedError);
       expect(error).toMatchObject({ cause: { type: Failure.waitUnknown } });
-      await handle.executeUpdate(resolveWait, decide('approve', waitToken(runId, 'ok', 1)));
+      await handle.executeUpdate(resolveWait, decide('approve', waitToken(runId, 'ok/1')));
       await handle.result();
     });
   });
@@ -117,9 +120,9 @@ describe('waits', () => {
 
   test('two approvals at once are decided apart', async () => {
     const heard = await play(twoAsked, async ({ handle, runId }) => {
-      const first = await handle.executeUpdate(resolveWait, decide('approve', waitToken(runId, 'y', 1)));
+      const first = await handle.executeUpdate(resolveWait, decide('approve', waitToken(runId, 'y/1')));
       expect(first.status).toBe('waiting');
-      await handle.executeUpdate(resolveWait, decide('approve', waitToken(runId, 'x', 1)));
+      await handle.executeUpdate(resolveWait, decide('approve', waitToken(runId, 'x/1')));
       await handle.result();
     });
     expect(heard.segments).toEqual([['z#1']]);

@@ -1,3 +1,4 @@
+import { EVERY_STEP } from '../definition/reads.js';
 import type { Plan, PlanEdge, PlanNode, Port } from '../definition/plan.js';
 
 /** What is asked of a plan again and again, worked out once a plan. */
@@ -55,7 +56,10 @@ export const edgesInto = (plan: Plan, nodeId: string): readonly PlanEdge[] => in
 
 export const sourcesOf = (plan: Plan, nodeId: string): readonly string[] => indexOf(plan).sources.get(nodeId) ?? NONE;
 
-export const isKept = (plan: Plan, nodeId: string): boolean => indexOf(plan).kept.has(nodeId);
+export function isKept(plan: Plan, nodeId: string): boolean {
+  const { kept } = indexOf(plan);
+  return kept.has(nodeId) || kept.has(EVERY_STEP);
+}
 
 /** The given nodes and all that can be come to from them without passing through `barrier`. */
 export function reachable(plan: Plan, from: Iterable<string>, barrier: string): ReadonlySet<string> {

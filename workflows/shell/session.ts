@@ -1,29 +1,55 @@
-import { visitKey, waitToken } from '../contract/ids.js';
-import type { Flush, OpenWait, RunCarry, RunInput, RunStatus, StepRecord, WaitSettlement } from '../contract/run.js';
+import { condition } from '@temporalio/workflow';
+import { visitKey } from '../contract/ids.js';
+import type {
+  ChildEnd,
+  Flush,
+  Retry,
+  ReusedStep,
+  RunCarry,
+  RunInput,
+  RunRef,
+  RunStatus,
+  StepRecord,
+} from '../contract/run.js';
 import type { Plan, PlanNode } from '../definition/plan.js';
-import type { Value } from '../definition/values.js';
-import { begin, nodeOf } from '../engine/reduce.js';
+import { jsonOf, textOf, type Json, type Value } from '../definition/values.js';
+import { nodeOf } from '../engine/graph.js';
+import { begin } from '../engine/reduce.js';
 import type { RunState, Visit } from '../engine/state.js';
-
-const REMEMBERED_TOKENS = 1_000;
+import { Conversation } from './conversation.js';
+import { inlineLimitFor } from './size.js';
+import { WaitBook } from './wait-book.js';
 
 /** What one execution of the `run` workflow knows: the engine's state and what the read model was not told yet. */
 export class RunSession {
-  readonly input: RunInput;
-  readonly plan: Plan;
+  input: RunInput;
+  plan: Plan;
   state: RunState;
-  /** Visits being worked on; one that waits for a person or a clock is not. */
-  busy = 0;
   /** Set before continue-as-new: nothing new starts, waits let go. */
   draining = false;
+  isPaused: boolean;
+  /** Somebody moves the run to another version: nothing new starts until that is done. */
+  moving = 0;
   recorded: RunStatus;
+  /** Visits launched whose execution has not come to its end. */
+  flying = 0;
+  /** Where the token of a line's first visit has come to, by their keys. */
+  readonly moved = new Map<string, string>();
+  /** Visits that went on or failed, while their executions come to their end. */
+  readonly left = new Set<string>();
+  readonly waits: WaitBook;
+  readonly talk: Conversation;
+  readonly retries: Map<string, Retry>;
+  readonly patches: Map<string, Readonly<Record<string, Json>>>;
+  readonly children: Map<string, RunRef>;
+  readonly childEnds: Map<string, ChildEnd>;
+  readonly began: Map<string, number>;
+  /** Recorded results of an earlier run, by visit key. */
+  reuse: Readonly<Record<string, ReusedStep>> = {};
+  private response: Value | null;
   private readonly pending: StepRecord[];
-  private readonly settlements: WaitSettlement[];
-  private readonly waits: Map<string, OpenWait>;
-  private readonly settled: string[];
-  private readonly decisions: Map<string, WaitSettlement>;
-  /** Waits whose visit is parked; whoever settles one makes its visit busy again. */
-  private readonly parked = new Set<string>();
+  /** What executions wait for that only somebody or something else can bring about. */
+  private readonly idles = new Set<() => boolean>();
 
   constructor(input: RunInput, plan: Plan) {
     const carry = input.carry ?? newCarry(plan, input);
@@ -31,121 +57,118 @@ export class RunSession {
     this.plan = plan;
     this.state = carry.state;
     this.pending = [...carry.pending];
-    this.settlements = [...carry.settlements];
-    this.waits = new Map(carry.waits.map((wait) => [wait.token, wait]));
-    this.decisions = new Map(carry.decisions.map((decision) => [decision.token, decision]));
-    this.settled = [...carry.settled];
     this.recorded = carry.recorded;
+    this.isPaused = carry.isPaused;
+    this.waits = new WaitBook(input.run.runId, carry);
+    this.talk = new Conversation(carry.talk);
+    this.retries = new Map(Object.entries(carry.retries));
+    this.patches = new Map(Object.entries(carry.patches));
+    this.children = new Map(Object.entries(carry.children));
+    this.childEnds = new Map(Object.entries(carry.childEnds));
+    this.began = new Map(Object.entries(carry.began));
+    this.response = carry.response;
   }
 
+  /** The node of a visit as it is to be executed: what a person changed in this run included. */
   node(visit: Visit): PlanNode {
-    return nodeOf(this.plan, visit.nodeId);
+    const node = nodeOf(this.plan, visit.nodeId);
+    const patch = this.patches.get(visit.nodeId);
+    // -- reason: a patch is checked against the kind's schema before it is sent
+    return patch === undefined ? node : ({ ...node, config: { ...node.config, ...patch } } as PlanNode);
   }
 
-  /** `waiting` when only people can move the run. */
+  isOpen(visit: Visit): boolean {
+    return this.state.end === null && this.state.open[visitKey(visit)] !== undefined;
+  }
+
+  /** Visits being worked on: one that waits for a person, an event, a clock or its own body is not. */
+  get busy(): number {
+    let idle = 0;
+    for (const isDue of this.idles) if (!isDue()) idle += 1;
+    return this.flying - idle;
+  }
+
+  /** Waits, using nothing, until it is due, the deadline has come, or the run continues as new. */
+  async idle(isDue: () => boolean, deadline: number | null): Promise<void> {
+    const wakes = (): boolean => isDue() || this.draining;
+    if (wakes()) return;
+    this.idles.add(wakes);
+    try {
+      if (deadline === null) await condition(wakes);
+      else await condition(wakes, Math.max(1, deadline - Date.now()));
+    } finally {
+      this.idles.delete(wakes);
+    }
+  }
+
+  /** Whether the run is going somewhere by itself: something is worked on, or due and free to start. */
+  isMoving(): boolean {
+    if (this.state.end !== null) return false;
+    return this.busy > 0 || (this.state.ready.length > 0 && !this.isPaused && this.moving === 0);
+  }
+
+  /** Until the run waits for somebody, has ended, or continues as new. */
+  async quiet(): Promise<void> {
+    await condition(() => !this.isMoving() || this.draining);
+  }
+
+  /** Waits beside an execution that itself idles or works. */
+  async watch(isDue: () => boolean, deadline: number): Promise<void> {
+    await condition(() => isDue() || this.draining, Math.max(1, deadline - Date.now()));
+  }
+
+  /** `waiting` when only people or events can move the run. */
   status(): RunStatus {
     if (this.state.end !== null) return this.state.end.status;
-    const open = Object.keys(this.state.open).length + this.state.ready.length;
-    const undecided = this.undecided().filter((wait) => wait.kind === 'decision').length;
-    return undecided > 0 && undecided === open ? 'waiting' : 'running';
+    if (this.isPaused) return 'paused';
+    const undecided = this.waits.undecided().filter((wait) => wait.kind !== 'until').length;
+    const open = Object.keys(this.state.open).filter((key) => this.state.groups[key] === undefined).length;
+    return undecided > 0 && undecided === open + this.state.ready.length ? 'waiting' : 'running';
   }
 
-  /** The wait of this visit: the one carried over, or a new one. */
-  openWait(visit: Visit, kind: OpenWait['kind'], deadline: number | null): { wait: OpenWait; isNew: boolean } {
-    const token = waitToken(this.input.run.runId, visit.nodeId, visit.visit);
-    const carried = this.waits.get(token);
-    if (carried !== undefined) return { wait: carried, isNew: false };
-    const { nodeId, visit: number } = visit;
-    const wait: OpenWait = { token, nodeId, visit: number, kind, deadline, openedAt: Date.now() };
-    this.waits.set(token, wait);
-    return { wait, isNew: true };
+  /** Values above this many bytes are to travel as references, so that the run's whole state stays small. */
+  inlineLimit(): number {
+    return inlineLimitFor(this.state);
   }
 
-  /** Gives a wait its deadline once that is known. */
-  rearm(wait: OpenWait, deadline: number): OpenWait {
-    const armed = { ...wait, deadline };
-    this.waits.set(wait.token, armed);
-    return armed;
-  }
-
-  /** The wait of this token while it can still be decided. */
-  findWait(token: string): OpenWait | undefined {
-    return this.decisions.has(token) ? undefined : this.waits.get(token);
-  }
-
-  isSettled(token: string): boolean {
-    return this.settled.includes(token);
-  }
-
-  decisionOn(token: string): WaitSettlement | undefined {
-    return this.decisions.get(token);
-  }
-
-  /** Nothing works on the visit until its wait is settled or `unpark`ed. */
-  park(token: string): void {
-    this.parked.add(token);
-    this.busy -= 1;
-  }
-
-  unpark(token: string): void {
-    if (this.parked.delete(token)) this.busy += 1;
-  }
-
-  /** Decides a wait; the outcome reaches the read model with the next write. */
-  settle(settlement: WaitSettlement): void {
-    const { token } = settlement;
-    this.unpark(token);
-    this.decisions.set(token, settlement);
-    this.settled.push(token);
-    this.settled.splice(0, Math.max(0, this.settled.length - REMEMBERED_TOKENS));
-    if (this.waits.get(token)?.kind === 'decision') this.settlements.push(settlement);
-  }
-
-  /** Forgets a wait whose visit goes on. */
-  closeWait(token: string): void {
-    this.waits.delete(token);
-    this.decisions.delete(token);
+  respond(value: Value): void {
+    this.response ??= value;
   }
 
   /** Ends what is still open when the run ends without it. */
   abandonWaits(): void {
-    for (const { token } of this.undecided()) {
-      this.settle({ token, outcome: 'cancelled', by: 'system:run-ended', note: null, value: null, at: Date.now() });
+    for (const { token } of this.waits.undecided()) {
+      this.waits.settle({
+        ...{ token, outcome: 'cancelled', by: 'system:run-ended', note: null, value: null },
+        at: Date.now(),
+      });
     }
-  }
-
-  private undecided(): readonly OpenWait[] {
-    return [...this.waits.values()].filter((wait) => !this.decisions.has(wait.token));
   }
 
   /** Remembers a transition of a visit for the next write. */
   record(
     visit: Visit,
     record: Pick<StepRecord, 'status' | 'startedAt'> &
-      Partial<Pick<StepRecord, 'output' | 'error' | 'taken' | 'endedAt'>>,
+      Partial<Pick<StepRecord, 'output' | 'error' | 'taken' | 'port' | 'decidedBy' | 'endedAt'>>,
   ): void {
-    const node = this.node(visit);
-    const { nodeId, visit: number, input } = visit;
-    const at = this.pending.findIndex((each) => visitKey(each.nodeId, each.visit) === visitKey(nodeId, number));
+    const { dialectKind: kind, label } = nodeOf(this.plan, visit.nodeId);
+    const { nodeId, visit: number, scope, input } = visit;
+    const key = visitKey(visit);
+    const at = this.pending.findIndex((each) => each.key === key);
     if (at >= 0) this.pending.splice(at, 1);
     this.pending.push({
-      nodeId,
-      visit: number,
-      input,
+      ...{ key, nodeId, visit: number, scope, input, kind, label },
       seq: this.state.seq,
-      kind: node.dialectKind,
-      label: node.label,
-      output: null,
-      error: null,
-      taken: null,
-      endedAt: null,
+      ...{ output: null, error: null, taken: null, port: null, decidedBy: null, endedAt: null },
       ...record,
     });
   }
 
   /** Whether the read model is behind. */
   isDirty(): boolean {
-    return this.pending.length > 0 || this.settlements.length > 0 || this.status() !== this.recorded;
+    return (
+      this.pending.length > 0 || this.waits.hasUnwritten() || this.response !== null || this.status() !== this.recorded
+    );
   }
 
   /** Takes what the read model has not been told, at most `limit` steps of it. */
@@ -153,19 +176,23 @@ export class RunSession {
     const changed = status !== this.recorded;
     this.recorded = status;
     const steps = this.pending.splice(0, limit);
+    const { response } = this;
+    this.response = null;
     return {
       steps,
-      settlements: this.settlements.splice(0),
+      settlements: this.waits.takeUnwritten(),
       status: changed ? status : null,
       seq: this.state.seq,
       taken: steps.findLast((step) => step.taken !== null)?.taken ?? null,
+      ...(response === null ? {} : { response }),
     };
   }
 
   /** Puts back what a cancelled activity may not have written; writing it twice changes nothing. */
-  restore({ steps, settlements }: Flush): void {
+  restore({ steps, settlements, response }: Flush): void {
     this.pending.unshift(...steps);
-    this.settlements.unshift(...settlements);
+    this.waits.putBack(settlements);
+    if (response !== undefined) this.response ??= response;
   }
 
   /** Steps that wait to be written, as values: what bounds the size of the next write. */
@@ -177,21 +204,34 @@ export class RunSession {
     return {
       state: this.state,
       pending: this.pending,
-      settlements: this.settlements,
-      waits: [...this.waits.values()],
-      decisions: [...this.decisions.values()],
-      settled: this.settled,
       recorded: this.recorded,
+      isPaused: this.isPaused,
+      retries: Object.fromEntries(this.retries),
+      patches: Object.fromEntries(this.patches),
+      children: Object.fromEntries(this.children),
+      childEnds: Object.fromEntries(this.childEnds),
+      began: Object.fromEntries(this.began),
+      response: this.response,
+      talk: this.talk.carry(),
+      ...this.waits.carry(),
     };
   }
 }
 
-const newCarry = (plan: Plan, { input }: RunInput): RunCarry => ({
-  state: begin(plan, input),
-  pending: [],
-  settlements: [],
-  waits: [],
-  decisions: [],
-  settled: [],
+const newCarry = (plan: Plan, input: RunInput): RunCarry => ({
+  state: begin(plan, input.input),
   recorded: 'queued',
+  isPaused: false,
+  response: null,
+  talk: { message: firstMessage(input), isHeard: false, said: [], trace: [] },
+  ...{ pending: [], settlements: [], waits: [], decisions: [], settled: [], events: [], seenEvents: [] },
+  ...{ retries: {}, patches: {}, children: {}, childEnds: {}, began: {} },
 });
+
+/** A conversation may begin with a message; what any other run is given is its message. */
+function firstMessage({ input, isConversation }: RunInput): string | null {
+  const json = jsonOf(input) ?? null;
+  const message = json !== null && typeof json === 'object' && 'message' in json ? json.message : undefined;
+  if (typeof message === 'string') return message;
+  return isConversation === true ? null : textOf(json);
+}

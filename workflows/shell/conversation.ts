@@ -1,0 +1,53 @@
+import type { Said, Talk, TraceEntry } from '../contract/run.js';
+import type { Json } from '../definition/values.js';
+
+const MOST_SAID = 100;
+const MOST_TRACE = 500;
+
+/** What the user of a conversation said last, and what the run has said and done since. */
+export class Conversation {
+  private talk: Talk;
+
+  constructor(talk: Talk) {
+    this.talk = talk;
+  }
+
+  get message(): string | null {
+    return this.talk.message;
+  }
+
+  /** A message nobody has listened to yet. */
+  takeUnheard(): string | null {
+    if (this.talk.isHeard) return null;
+    const { message } = this.talk;
+    if (message !== null) this.talk = { ...this.talk, isHeard: true };
+    return message;
+  }
+
+  /** The user speaks: what was said before belongs to the turn before. */
+  hear(message: string): void {
+    this.talk = { message, isHeard: true, said: [], trace: [] };
+  }
+
+  say(nodeId: string, text: string): void {
+    if (text !== '')
+      this.talk = { ...this.talk, said: [...this.talk.said, { node_id: nodeId, text }].slice(-MOST_SAID) };
+  }
+
+  trace(type: string, nodeId: string, details: Readonly<Record<string, Json>> = {}): void {
+    const entry: TraceEntry = { type, node_id: nodeId, ...details };
+    this.talk = { ...this.talk, trace: [...this.talk.trace, entry].slice(-MOST_TRACE) };
+  }
+
+  get said(): readonly Said[] {
+    return this.talk.said;
+  }
+
+  get entries(): readonly TraceEntry[] {
+    return this.talk.trace;
+  }
+
+  carry(): Talk {
+    return this.talk;
+  }
+}

@@ -1,0 +1,140 @@
+import { isCancellation, proxyActivities } from '@temporalio/workflow';
+import type { ActivityKind, RunActivities, SegmentStep } from '../contract/activities.js';
+import type { NodeError } from '../contract/failures.js';
+import { visitKey } from '../contract/ids.js';
+import { records, segment, SEGMENT_MARGIN_MS } from '../contract/timeouts.js';
+import type { NodeOf } from '../definition/plan.js';
+import { inline, type Value } from '../definition/values.js';
+import { park } from '../engine/reduce.js';
+import { endsWith, lineFrom } from '../engine/segments.js';
+import type { Visit } from '../engine/state.js';
+import { advance, reserve } from '../engine/tokens.js';
+import { failureOf } from './failures.js';
+import { failVisit, leave } from './leave.js';
+import { scopeOf } from './scope.js';
+import type { RunSession } from './session.js';
+import { flushExcess } from './writes.js';
+
+const { runSegment } = proxyActivities<RunActivities>(records);
+
+/** Kinds whose effects a test run holds back unless they are listed. */
+const effects: ReadonlySet<ActivityKind> = new Set([
+  ...(['http', 'tool', 'email', 'channel_send', 'webhook', 'notify'] as const),
+  ...(['llm', 'assistant', 'agent', 'instruction_agent'] as const),
+]);
+
+/** One activity for the node, or for the whole fast line that starts with it. */
+export async function runLine(session: RunSession, visit: Visit): Promise<void> {
+  const line = reserveLine(session, visit);
+  const last = line.at(-1)?.node ?? session.node(visit);
+  await flushExcess(session);
+  const finishes = endsWith(session.plan, session.state, { head: visit, last });
+  try {
+    const { outputs, vars } = await callSegment(session, { line, input: visit.input, finishes });
+    if (finishes) session.recorded = 'completed';
+    await leaveLine(session, { head: visit, line, outputs, ...(vars === undefined ? {} : { vars }) });
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    const failure = failureOf(error);
+    await leaveLine(session, { head: visit, line, outputs: failure.outputs, error: failure.error });
+  }
+}
+
+interface Call {
+  readonly line: readonly SegmentStep[];
+  readonly input: Value;
+  readonly finishes: boolean;
+}
+
+/** What is to be written travels along; it is put back when the call was cancelled before it could write. */
+export async function callSegment(session: RunSession, { line, input, finishes }: Call) {
+  const timeoutMs = line.reduce((sum, step) => sum + step.node.policy.timeoutMs, 0) + SEGMENT_MARGIN_MS;
+  const options = {
+    ...segment,
+    startToCloseTimeout: timeoutMs,
+    summary: line.map((step) => step.node.label).join(', '),
+  };
+  const [first] = line;
+  if (first === undefined) throw new RangeError('a line has at least one step');
+  const scope = scopeOf(session, { ...first, input }, readsOfLine(line));
+  const flush = session.takeFlush(session.isPaused ? 'paused' : 'running');
+  const { run } = session.input;
+  const call = { run, steps: line, input, scope, flush, inlineLimitBytes: session.inlineLimit(), finishes };
+  try {
+    return await runSegment.executeWithOptions(options, [call]);
+  } catch (error) {
+    if (isCancellation(error)) session.restore(flush);
+    throw error;
+  }
+}
+
+const readsOfLine = (line: readonly SegmentStep[]) => {
+  const reads = line.map((step) => step.node.reads ?? {});
+  return {
+    vars: reads.some((each) => each.vars === true),
+    steps: [...new Set(reads.flatMap((each) => each.steps ?? []))],
+    run: reads.some((each) => each.run === true),
+    item: reads.some((each) => each.item === true),
+    message: reads.some((each) => each.message === true),
+  };
+};
+
+function reserveLine(session: RunSession, visit: Visit): readonly SegmentStep[] {
+  return lineFrom(session.plan, visit.nodeId).map((node, index) => {
+    const { scope } = visit;
+    const reserved =
+      index === 0 ? { state: session.state, visit: visit.visit } : reserve(session.state, scope, node.id);
+    session.state = { ...reserved.state, seq: reserved.state.seq + 1 };
+    return stepFor(session, { nodeId: node.id, visit: reserved.visit, scope, input: visit.input });
+  });
+}
+
+export function stepFor(session: RunSession, visit: Visit): SegmentStep {
+  // -- reason: only activity kinds are durable or fast; `classOfKind` says so
+  const node = session.node(visit) as NodeOf<ActivityKind>;
+  const key = visitKey(visit);
+  const { round = 0, isUndone = false } = session.retries.get(key) ?? {};
+  const { nodeId, visit: number, scope } = visit;
+  const place = { nodeId, visit: number, scope, key, seq: session.state.seq };
+  return { node, ...place, round, isUndone, ...testing(session, node) };
+}
+
+function testing({ input: { test } }: RunSession, node: NodeOf<ActivityKind>) {
+  if (test === undefined) return {};
+  const pinned = test.pins[node.id];
+  if (pinned !== undefined) return { pinned };
+  return effects.has(node.kind) && !test.live.includes(node.id) ? { isStubbed: true } : {};
+}
+
+interface LineEnd {
+  readonly head: Visit;
+  readonly line: readonly SegmentStep[];
+  readonly outputs: readonly Value[];
+  readonly vars?: Readonly<Record<string, Value>>;
+  readonly error?: NodeError;
+}
+
+async function leaveLine(session: RunSession, { head, line, outputs, vars, error }: LineEnd): Promise<void> {
+  const index = error === undefined ? line.length - 1 : outputs.length;
+  const step = line[index];
+  if (step === undefined) throw new RangeError('a segment answered for more steps than it has');
+  const input = index === 0 ? head.input : (outputs[index - 1] ?? inline(null));
+  const visit: Visit = { nodeId: step.nodeId, visit: step.visit, scope: step.scope, input };
+  if (index > 0 && session.isOpen(head)) moveTo(session, head, visit);
+  const startedAt = Date.now();
+  if (error?.type === 'outcome_unknown' && session.isOpen(visit)) {
+    session.state = park(session.state, visit, error);
+    session.record(visit, { status: 'parked', error, startedAt });
+  } else if (error !== undefined) {
+    failVisit(session, visit, { error, startedAt });
+  } else {
+    const output = outputs[index] ?? inline(null);
+    await leave(session, visit, { output, startedAt, isRecorded: true, ...(vars === undefined ? {} : { vars }) });
+  }
+}
+
+/** The token has come to a later step of the line, and the execution with it. */
+function moveTo(session: RunSession, head: Visit, visit: Visit): void {
+  session.state = advance(session.state, head, visit);
+  session.moved.set(visitKey(head), visitKey(visit));
+}

@@ -1,0 +1,158 @@
+import { visitKey, waitToken } from '../contract/ids.js';
+import type { OpenWait, RunCarry, RunEvent, WaitKind, WaitSettlement } from '../contract/run.js';
+import type { Visit } from '../engine/state.js';
+
+const REMEMBERED = 1_000;
+
+export type NewWait = Partial<Omit<OpenWait, 'token' | 'nodeId' | 'visit' | 'scope' | 'openedAt'>> & {
+  readonly kind: WaitKind;
+};
+
+/** The waits of one run, the decisions on them, and the events that came. */
+export class WaitBook {
+  private readonly runId: string;
+  private readonly waits: Map<string, OpenWait>;
+  /** Decided, but their visits have not gone on yet. */
+  private readonly decisions: Map<string, WaitSettlement>;
+  private readonly settled: string[];
+  private readonly events: RunEvent[];
+  private readonly seenEvents: string[];
+  /** To be written to the rows of their waits. */
+  private readonly unwritten: WaitSettlement[];
+
+  constructor(runId: string, carry: RunCarry) {
+    this.runId = runId;
+    this.waits = new Map(carry.waits.map((wait) => [wait.token, wait]));
+    this.decisions = new Map(carry.decisions.map((decision) => [decision.token, decision]));
+    this.settled = [...carry.settled];
+    this.events = [...carry.events];
+    this.seenEvents = [...carry.seenEvents];
+    this.unwritten = [...carry.settlements];
+  }
+
+  /** The wait of this visit: the one carried over, or a new one. */
+  open(visit: Visit, wait: NewWait): { readonly wait: OpenWait; readonly isNew: boolean } {
+    const token = this.tokenOf(visit);
+    const carried = this.waits.get(token);
+    if (carried !== undefined) return { wait: carried, isNew: false };
+    const { nodeId, visit: number, scope } = visit;
+    const made: OpenWait = { deadline: null, ...wait, token, nodeId, visit: number, scope, openedAt: Date.now() };
+    this.waits.set(token, made);
+    return { wait: made, isNew: true };
+  }
+
+  /** A visit that waits again, after it was started anew, has a token of its own. */
+  private tokenOf(visit: Visit): string {
+    const first = waitToken(this.runId, visitKey(visit));
+    let token = first;
+    for (let again = 2; this.settled.includes(token) && !this.waits.has(token); again += 1)
+      token = `${first}~r${again}`;
+    return token;
+  }
+
+  change(token: string, change: Partial<OpenWait>): void {
+    const wait = this.waits.get(token);
+    if (wait !== undefined) this.waits.set(token, { ...wait, ...change });
+  }
+
+  /** The wait of this token, decided or not. */
+  get(token: string): OpenWait | undefined {
+    return this.waits.get(token);
+  }
+
+  /** The wait of this token while it can still be decided. */
+  find(token: string): OpenWait | undefined {
+    return this.decisions.has(token) ? undefined : this.waits.get(token);
+  }
+
+  isSettled(token: string): boolean {
+    return this.settled.includes(token);
+  }
+
+  decisionOn(token: string): WaitSettlement | undefined {
+    return this.decisions.get(token);
+  }
+
+  /** Decides a wait; the outcome reaches the read model with the next write. */
+  settle(settlement: WaitSettlement): void {
+    const { token } = settlement;
+    this.decisions.set(token, settlement);
+    remember(this.settled, token);
+    if (this.waits.get(token)?.kind !== 'until') this.unwritten.push(settlement);
+  }
+
+  /** Forgets a wait whose visit goes on. */
+  close(token: string): void {
+    this.waits.delete(token);
+    this.decisions.delete(token);
+  }
+
+  undecided(): readonly OpenWait[] {
+    return [...this.waits.values()].filter((wait) => !this.decisions.has(wait.token));
+  }
+
+  all(): readonly OpenWait[] {
+    return [...this.waits.values()];
+  }
+
+  /** Takes an event in, once an id: it settles the first wait it fits, or is kept for a later one. */
+  receive(event: RunEvent): void {
+    if (this.seenEvents.includes(event.id)) return;
+    remember(this.seenEvents, event.id);
+    const wait = this.undecided().find((each) => fits(each, event));
+    if (wait === undefined) {
+      this.events.push(event);
+      this.events.splice(0, this.events.length - REMEMBERED);
+      return;
+    }
+    this.settle(settlementBy(event, wait.token));
+  }
+
+  /** Settles a wait by an event that came before it. */
+  takeEarly(wait: OpenWait): void {
+    const at = this.events.findIndex((event) => fits(wait, event));
+    const [event] = at < 0 ? [] : this.events.splice(at, 1);
+    if (event !== undefined) this.settle(settlementBy(event, wait.token));
+  }
+
+  hasUnwritten(): boolean {
+    return this.unwritten.length > 0;
+  }
+
+  takeUnwritten(): readonly WaitSettlement[] {
+    return this.unwritten.splice(0);
+  }
+
+  putBack(settlements: readonly WaitSettlement[]): void {
+    this.unwritten.unshift(...settlements);
+  }
+
+  carry(): Pick<RunCarry, 'waits' | 'decisions' | 'settled' | 'settlements' | 'events' | 'seenEvents'> {
+    return {
+      waits: this.all(),
+      decisions: [...this.decisions.values()],
+      settled: this.settled,
+      settlements: this.unwritten,
+      events: this.events,
+      seenEvents: this.seenEvents,
+    };
+  }
+}
+
+/** An event without a key was sent to this very run, so it fits whatever key is waited for. */
+const fits = ({ event: wanted }: OpenWait, { name, key }: RunEvent): boolean =>
+  wanted !== undefined && wanted.name === name && (wanted.key === null || key === null || wanted.key === key);
+
+const settlementBy = (event: RunEvent, token: string): WaitSettlement => ({
+  token,
+  outcome: 'resolved',
+  by: `event:${event.id}`,
+  note: null,
+  value: event.payload,
+  at: Date.now(),
+});
+
+function remember(list: string[], item: string): void {
+  list.push(item);
+  list.splice(0, list.length - REMEMBERED);
+}
