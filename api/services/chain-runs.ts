@@ -126,10 +126,11 @@ async function findChain(
       'definitions.workspace_id',
       'definitions.slug',
       'definitions.status',
-      'definitions.document',
       'definitions.version_id',
       'versions.plan',
     ])
+    // what runs is what was published last, not what is being written
+    .select((eb) => eb.fn.coalesce('versions.document', 'definitions.document').as('document'))
     .where('definitions.kind', '=', 'chain')
     .where('definitions.slug', '=', slug)
     .where('definitions.deleted_at', 'is', null)

@@ -1,0 +1,66 @@
+import type { Condition, Plan, PlanEdge, PlanNode, Reads } from './plan.js';
+
+/** A published workflow becomes the body of a node of another: one round of a loop. */
+
+export interface Inlined {
+  readonly entry: string;
+  readonly nodes: readonly PlanNode[];
+  readonly edges: readonly PlanEdge[];
+}
+
+export function inlinePlan(plan: Plan, owner: string): Inlined {
+  const prefix = `${owner}.`;
+  return {
+    entry: `${prefix}${plan.entry}`,
+    nodes: Object.values(plan.nodes).map((node) => moveNode(node, owner)),
+    edges: plan.edges.map((edge) => ({
+      ...edge,
+      ...(edge.id === undefined ? {} : { id: `${prefix}${edge.id}` }),
+      from: `${prefix}${edge.from}`,
+      to: `${prefix}${edge.to}`,
+      condition: moveCondition(edge.condition, prefix),
+    })),
+  };
+}
+
+function moveNode(node: PlanNode, owner: string): PlanNode {
+  const prefix = `${owner}.`;
+  return {
+    ...moveConfig(node, prefix),
+    id: `${prefix}${node.id}`,
+    within: node.within === undefined ? owner : `${prefix}${node.within}`,
+    ...(node.undo === undefined ? {} : { undo: `${prefix}${node.undo}` }),
+    ...(node.reads === undefined ? {} : { reads: moveReads(node.reads, prefix) }),
+  };
+}
+
+/** Ids of nodes in configurations; an end ends the nested workflow, never the one around it. */
+function moveConfig(node: PlanNode, prefix: string): PlanNode {
+  const moved = (ids: readonly string[]): string[] => ids.map((id) => `${prefix}${id}`);
+  switch (node.kind) {
+    case 'map':
+      return { ...node, config: { ...node.config, entry: `${prefix}${node.config.entry}` } };
+    case 'loop':
+      return { ...node, config: { ...node.config, entry: `${prefix}${node.config.entry}` } };
+    case 'cancel':
+      return { ...node, config: { nodes: moved(node.config.nodes) } };
+    case 'compensate':
+      return node.config.nodes === undefined ? node : { ...node, config: { nodes: moved(node.config.nodes) } };
+    case 'end':
+      return { ...node, config: { ...node.config, terminate: false } };
+    // oxlint-disable-next-line typescript/switch-exhaustiveness-check -- reason: no other kind names nodes
+    default:
+      return node;
+  }
+}
+
+const moveCondition = (condition: Condition, prefix: string): Condition =>
+  condition.type === 'cel' && condition.reads !== undefined
+    ? { ...condition, reads: moveReads(condition.reads, prefix) }
+    : condition;
+
+/** Expressions keep calling their steps what they called them. */
+function moveReads(reads: Reads, prefix: string): Reads {
+  if (reads.steps === undefined) return reads;
+  return { ...reads, steps: reads.steps.map((id) => `${prefix}${id}`), prefix: `${prefix}${reads.prefix ?? ''}` };
+}
