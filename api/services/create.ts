@@ -9,11 +9,17 @@ import { createAuditService } from './audit.js';
 import { createAuthService } from './auth.js';
 import { createChainRunService } from './chain-runs.js';
 import { createChainService } from './chains.js';
+import { createDefinitionService } from './definitions.js';
 import type { Services } from './index.js';
+import { createMoveRuns } from './publish-move.js';
+import { createPreview } from './publish-preview.js';
+import { createPublishService } from './publish.js';
 import { createRunService } from './runs.js';
 import { createScheduleService } from './schedules.js';
 import { createSecretService } from './secrets.js';
 import { createTokenService } from './tokens.js';
+import { createWorkflowService } from './workflows.js';
+import { createWorkspaceToolService } from './workspace-tools.js';
 import { createWorkspaceService } from './workspaces.js';
 
 export interface ServiceDeps {
@@ -27,6 +33,7 @@ export interface ServiceDeps {
 export function createServices({ config, db, temporal, log }: ServiceDeps): Services {
   const secrets = { db, vault: createVault(config.masterKey) };
   const rules = { urlProblem: (url: string) => egressProblem(url, config.egressAllow) };
+  const authoring = { db, secrets, ...rules };
   const audit = createAuditService({ db });
   const runs = createRunService({ db, temporal, log });
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
@@ -49,5 +56,10 @@ export function createServices({ config, db, temporal, log }: ServiceDeps): Serv
     chainRuns: createChainRunService({ db, runs, rules, secrets }),
     approvals: createApprovalService({ db, runs, audit }),
     schedules,
+    definitions: createDefinitionService(authoring),
+    publishing: createPublishService({ ...authoring, schedules, moveRuns: createMoveRuns({ db, temporal }) }),
+    previewPublish: createPreview(authoring),
+    workflows: createWorkflowService(authoring),
+    tools: createWorkspaceToolService(authoring),
   };
 }

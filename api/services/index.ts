@@ -7,6 +7,11 @@ import type { ChainService } from './chains.js';
 import type { ChainRunService } from './chain-runs.js';
 import type { RunService } from './runs.js';
 import type { ApprovalService } from './approvals.js';
+import type { DefinitionService } from './definitions.js';
+import type { PublishService } from './publish.js';
+import type { PreviewPublish } from './publish-preview.js';
+import type { WorkflowService } from './workflows.js';
+import type { WorkspaceToolService } from './workspace-tools.js';
 import type { ScheduleService } from './schedules.js';
 
 /** The rules behind the routes; each is made by `createX(deps)` in its own file. */
@@ -21,4 +26,9 @@ export interface Services {
   readonly runs: RunService;
   readonly approvals: ApprovalService;
   readonly schedules: ScheduleService;
+  readonly definitions: DefinitionService;
+  readonly publishing: PublishService;
+  readonly previewPublish: PreviewPublish;
+  readonly workflows: WorkflowService;
+  readonly tools: WorkspaceToolService;
 }
