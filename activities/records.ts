@@ -1,10 +1,12 @@
 import { ApplicationFailure } from '@temporalio/activity';
 import type { Database } from '../db/client.js';
 import { writeEnd, writeFlush } from '../db/run-records.js';
-import { insertApproval, planOfVersion } from '../db/runs.js';
+import { planOfVersion } from '../db/runs.js';
+import { insertWait } from '../db/waits.js';
 import { presentValue } from '../db/values.js';
-import type { OpenWaitInput, RunActivities, SegmentFailure } from '../workflows/contract/activities.js';
+import type { OpenedWait, OpenWaitInput, RunActivities, SegmentFailure } from '../workflows/contract/activities.js';
 import { Failure } from '../workflows/contract/failures.js';
+import { visitKey } from '../workflows/contract/ids.js';
 import { readCron } from '../workflows/definition/cron.js';
 import { cronTimes } from '../workflows/definition/cron-times.js';
 
@@ -50,23 +52,24 @@ function neverComes(cron: string): ApplicationFailure {
   return ApplicationFailure.nonRetryable(error.message, Failure.nodeFailed, details);
 }
 
-async function openWait({ db, announce }: RecordDeps, { run, node, wait, input, flush }: OpenWaitInput): Promise<void> {
+async function openWait(
+  { db, announce }: RecordDeps,
+  { run, node, wait, input, flush }: OpenWaitInput,
+): Promise<OpenedWait> {
   if (node.kind !== 'approval') throw new TypeError(`${node.kind} is not decided by people`);
   const { prompt, reason, assignee, context } = node.config;
-  await insertApproval(db, {
-    id: wait.token,
+  await insertWait(db, {
+    ...wait,
+    key: visitKey(wait),
     run,
-    nodeId: wait.nodeId,
-    visit: wait.visit,
-    action: prompt,
+    prompt,
     reason: reason ?? null,
     assignee: assignee ?? null,
     context: context ?? (await presentValue(db, run.workspaceId, input)),
-    options: null,
-    taskId: null,
     expiresAt: wait.deadline,
   });
   await writeFlush(db, run, flush);
   const { workspaceId, runId } = run;
   await announce({ id: wait.token, workspaceId, runId, prompt, assignee: assignee ?? null });
+  return {};
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { sql } from 'kysely';
 import type { Database } from '../db/client.js';
 import type Koa from 'koa';
+import { createRunNews } from '../db/listen.js';
 import type { Logger } from '../db/log.js';
 import { createApp } from './app.js';
 import type { ApiConfig } from './config.js';
@@ -30,13 +31,19 @@ export interface RunningApi {
 }
 
 export async function startApi({ config, db, temporal, log }: ApiOptions): Promise<RunningApi> {
-  const services = createServices({ config, db, temporal, log });
+  const news = createRunNews({
+    url: config.databaseUrl,
+    onError: (error) => log.warn({ reason: error.message }, 'news of runs are late until Postgres answers'),
+  });
+  const services = createServices({ config, db, temporal, news, log });
   const app = buildApp({ config, db, temporal, log }, services);
   const { adminEmail: email, adminPassword: password } = config;
   if (email !== undefined && password !== undefined) await services.auth.ensureAdmin({ email, password });
-  const outbox = startOutbox({ db, temporal, schedules: services.schedules, log });
+  const { schedules, runs, runEvents: events } = services;
+  const outbox = startOutbox({ db, temporal, schedules, runs, events, log });
   const { port, close } = await listen(app, config).catch(async (error: unknown) => {
     await outbox.stop();
+    await news.close();
     throw error;
   });
   return {
@@ -44,6 +51,7 @@ export async function startApi({ config, db, temporal, log }: ApiOptions): Promi
     close: async () => {
       await close();
       await outbox.stop();
+      await news.close();
     },
   };
 }

@@ -280,6 +280,8 @@ export interface Tables {
     event_id: string;
     payload: Jsonb<Value>;
     created_at: Created;
+    /** When every run that waited for it had been told; a sweep tells the runs of the others. */
+    delivered_at: Date | null;
   };
   /** The side-effect ledger: claimed before, receipt after. */
   effects: {
@@ -327,7 +329,8 @@ export interface Tables {
     seq: number;
     workspace_id: string;
     id: Generated<string>;
-    xid: Generated<string>;
+    /** Of the transaction that wrote it, or of the one whose row it waited for. */
+    xid: string;
     type: string;
     data: Jsonb<Readonly<Record<string, Json>>>;
     at: Created;

@@ -4,6 +4,9 @@ import { auditRoutes } from './audit.js';
 import { authRoutes } from './auth.js';
 import { chainRoutes } from './chains.js';
 import { definitionRoutes } from './definitions.js';
+import { eventRoutes } from './events.js';
+import { runBulkRoutes } from './run-bulk.js';
+import { runCommandRoutes } from './run-commands.js';
 import { scheduleRoutes } from './schedules.js';
 import { secretRoutes } from './secrets.js';
 import { tokenRoutes } from './tokens.js';
@@ -24,4 +27,7 @@ export const routes: readonly Route[] = [
   ...workflowRoutes,
   ...definitionRoutes,
   ...workspaceToolRoutes,
+  ...runCommandRoutes,
+  ...runBulkRoutes,
+  ...eventRoutes,
 ];

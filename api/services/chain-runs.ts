@@ -10,6 +10,7 @@ import type { Plan } from '../../workflows/definition/plan.js';
 import type { Json, Value } from '../../workflows/definition/values.js';
 import { conflict, notFound, unauthenticated } from '../http/errors.js';
 import type { Actor } from '../actor.js';
+import { identitiesOf } from './caller.js';
 import {
   presentRun,
   presentTraces,
@@ -226,17 +227,19 @@ interface RunPlace {
 
 const lastWait = (db: Database, workspaceId: string, runId: string) =>
   scoped(db, workspaceId)
-    .select('approvals')
+    .select('waits')
     .select('id as approval_id')
     .where('run_id', '=', runId)
+    .where('kind', '=', 'decision')
     .orderBy('created_at', 'desc')
     .executeTakeFirst();
 
 const pendingWait = (db: Database, workspaceId: string, runId: string) =>
   scoped(db, workspaceId)
-    .select('approvals')
+    .select('waits')
     .select(['id as approval_id', 'action as prompt', 'assignee', 'expires_at'])
     .where('run_id', '=', runId)
+    .where('kind', '=', 'decision')
     .where('status', '=', 'pending')
     .orderBy('created_at')
     .executeTakeFirst();
@@ -271,7 +274,8 @@ async function resumeRun(
   if (wait === undefined) throw idle;
   const { decision, input, note, seed } = resume;
   const of = { workspaceId, runId: run.id };
-  const result = await runs.decide({ run: of, token: wait.approval_id, decision, input, note, by: actor.id, seed });
+  const as = await identitiesOf(db, actor);
+  const result = await runs.decide({ run: of, token: wait.approval_id, decision, input, note, by: actor.id, as, seed });
   if (result !== 'settled') return { run_id: run.id, status: statusOf(result.status) };
   throw pending === undefined ? idle : conflict('Somebody else was first: this wait has been decided or has expired.');
 }

@@ -1,39 +1,37 @@
 import type { Database } from '../../db/client.js';
 import { createVault } from '../../db/crypto.js';
 import { egressProblem } from '../../db/egress.js';
+import type { RunNews } from '../../db/listen.js';
 import type { Logger } from '../../db/log.js';
 import type { ApiConfig } from '../config.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
 import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
 import { createAuthService } from './auth.js';
+import { createAuthoring } from './create-authoring.js';
 import { createChainRunService } from './chain-runs.js';
 import { createChainService } from './chains.js';
-import { createDefinitionService } from './definitions.js';
 import type { Services } from './index.js';
-import { createMoveRuns } from './publish-move.js';
-import { createPreview } from './publish-preview.js';
-import { createPublishService } from './publish.js';
+import { createRunCommands } from './create-run-commands.js';
 import { createRunService } from './runs.js';
 import { createScheduleService } from './schedules.js';
 import { createSecretService } from './secrets.js';
 import { createTokenService } from './tokens.js';
-import { createWorkflowService } from './workflows.js';
-import { createWorkspaceToolService } from './workspace-tools.js';
 import { createWorkspaceService } from './workspaces.js';
 
 export interface ServiceDeps {
   readonly config: ApiConfig;
   readonly db: Database;
   readonly temporal: TemporalGateway;
+  /** Of runs, as they are written. */
+  readonly news: RunNews;
   readonly log: Logger;
 }
 
 /** The composition root: every service with what it needs. */
-export function createServices({ config, db, temporal, log }: ServiceDeps): Services {
+export function createServices({ config, db, temporal, news, log }: ServiceDeps): Services {
   const secrets = { db, vault: createVault(config.masterKey) };
   const rules = { urlProblem: (url: string) => egressProblem(url, config.egressAllow) };
-  const authoring = { db, secrets, ...rules };
   const audit = createAuditService({ db });
   const runs = createRunService({ db, temporal, log });
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
@@ -56,10 +54,7 @@ export function createServices({ config, db, temporal, log }: ServiceDeps): Serv
     chainRuns: createChainRunService({ db, runs, rules, secrets }),
     approvals: createApprovalService({ db, runs, audit }),
     schedules,
-    definitions: createDefinitionService(authoring),
-    publishing: createPublishService({ ...authoring, schedules, moveRuns: createMoveRuns({ db, temporal }) }),
-    previewPublish: createPreview(authoring),
-    workflows: createWorkflowService(authoring),
-    tools: createWorkspaceToolService(authoring),
+    ...createAuthoring({ db, secrets, schedules, temporal, ...rules }),
+    ...createRunCommands({ db, temporal, log, news, runs, rules }),
   };
 }

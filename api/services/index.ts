@@ -13,9 +13,10 @@ import type { PreviewPublish } from './publish-preview.js';
 import type { WorkflowService } from './workflows.js';
 import type { WorkspaceToolService } from './workspace-tools.js';
 import type { ScheduleService } from './schedules.js';
+import type { RunCommandServices } from './create-run-commands.js';
 
 /** The rules behind the routes; each is made by `createX(deps)` in its own file. */
-export interface Services {
+export interface Services extends RunCommandServices {
   readonly auth: AuthService;
   readonly workspaces: WorkspaceService;
   readonly tokens: TokenService;

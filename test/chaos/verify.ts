@@ -42,7 +42,11 @@ async function readRows(url: string): Promise<readonly Row[]> {
   const db = openDatabase({ url, maxConnections: 1 });
   try {
     const runs = await db.selectFrom('runs').select(['id', 'status', 'input']).execute();
-    const approvals = await db.selectFrom('approvals').select(['run_id', 'status']).execute();
+    const approvals = await db
+      .selectFrom('waits')
+      .select(['run_id', 'status'])
+      .where('kind', '=', 'decision')
+      .execute();
     const steps = await db.selectFrom('run_steps').select(['run_id', 'node_id', 'status']).execute();
     return runs.map(({ id, status, input }) => ({
       id,
@@ -99,7 +103,7 @@ function decisionChecks(made: DecisionRecord | undefined, kept: Decision): reado
 function webhookViolations({ sink }: Evidence, { id, status }: Row): readonly string[] {
   const received = sink.received();
   const check = (node: string, wanted: number): readonly string[] => {
-    const found = received.get(effectKey(id, node, 1));
+    const found = received.get(effectKey(id, `${node}/1`));
     const effects = found?.effects ?? 0;
     return [
       ...(effects === wanted ? [] : [`${id}: webhook ${node} took effect ${effects} times, not ${wanted}`]),
@@ -110,7 +114,7 @@ function webhookViolations({ sink }: Evidence, { id, status }: Row): readonly st
 }
 
 function foreignWebhooks({ sink }: Evidence, rows: readonly Row[]): readonly string[] {
-  const keys = new Set(rows.flatMap(({ id }) => [effectKey(id, RESERVE_NODE, 1), effectKey(id, SHIP_NODE, 1)]));
+  const keys = new Set(rows.flatMap(({ id }) => [effectKey(id, `${RESERVE_NODE}/1`), effectKey(id, `${SHIP_NODE}/1`)]));
   return [...sink.received().keys()].filter((key) => !keys.has(key)).map((key) => `the sink knows a stray key ${key}`);
 }
 

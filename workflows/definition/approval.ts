@@ -1,10 +1,10 @@
-import { defaultPolicy, type ApprovalConfig, type Plan } from './plan.js';
+import { defaultPolicy, type NodeConfigs, type Plan } from './plan.js';
 
 /** The only node of a free-standing approval. */
 export const APPROVAL_NODE = 'approval';
 
 /** A question to a person that belongs to no definition: a plan of one wait. */
-export function compileApproval(config: ApprovalConfig): Plan {
+export function compileApproval(config: NodeConfigs['approval']): Plan {
   const node = {
     id: APPROVAL_NODE,
     kind: 'approval',
