@@ -1,6 +1,6 @@
 import { scoped } from '../../db/scoped.js';
 import type { Database } from '../../db/client.js';
-import type { CompileContext } from '../../workflows/definition/dialects.js';
+import type { CompileContext, KnownDefinition } from '../../workflows/definition/graph-context.js';
 import type { Plan } from '../../workflows/definition/plan.js';
 import type { Json } from '../../workflows/definition/values.js';
 
@@ -20,11 +20,9 @@ export async function compileContext(
     tools: new Set(tools.map(({ name }) => name)),
     definitions: await knownDefinitions(db, workspaceId, idsIn(document)),
     urlProblem,
-    ownId,
+    id: ownId,
   };
 }
-
-type Known = CompileContext['definitions'] extends ReadonlyMap<string, infer Definition> ? Definition : never;
 
 /** More than this nobody nests; what lies beyond is not looked at for cycles. */
 const MAX_DEFINITIONS = 200;
@@ -33,8 +31,8 @@ async function knownDefinitions(
   db: Database,
   workspaceId: string,
   named: readonly string[],
-): Promise<ReadonlyMap<string, Known>> {
-  const known = new Map<string, Known>();
+): Promise<ReadonlyMap<string, KnownDefinition>> {
+  const known = new Map<string, KnownDefinition>();
   const seen = new Set(named);
   for (let asked = named; asked.length > 0 && seen.size <= MAX_DEFINITIONS; ) {
     const rows = await liveDefinitions(db, workspaceId, asked);

@@ -8,6 +8,7 @@ import type { TemporalGateway } from '../temporal/gateway.js';
 import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
 import { createAuthService } from './auth.js';
+import { createAuthoring } from './create-authoring.js';
 import { createChainRunService } from './chain-runs.js';
 import { createChainService } from './chains.js';
 import type { Services } from './index.js';
@@ -53,6 +54,7 @@ export function createServices({ config, db, temporal, news, log }: ServiceDeps)
     chainRuns: createChainRunService({ db, runs, rules, secrets }),
     approvals: createApprovalService({ db, runs, audit }),
     schedules,
+    ...createAuthoring({ db, secrets, schedules, temporal, ...rules }),
     ...createRunCommands({ db, temporal, log, news, runs, rules }),
   };
 }

@@ -1,9 +1,6 @@
-import {
-  dialects,
-  type CompileContext,
-  type Compiled,
-  type GraphProblem,
-} from '../../workflows/definition/dialects.js';
+import { dialects, type Compiled } from '../../workflows/definition/dialects.js';
+import type { CompileContext } from '../../workflows/definition/graph-context.js';
+import type { GraphProblem } from '../../workflows/definition/problems.js';
 import type { Plan } from '../../workflows/definition/plan.js';
 import type { Json } from '../../workflows/definition/values.js';
 import { invalid, type ApiError, type ErrorDetail } from '../http/errors.js';
@@ -13,7 +10,7 @@ export type DocumentKind = keyof typeof dialects;
 export const documentKinds = Object.keys(dialects) as readonly DocumentKind[]; // -- reason: keys of that very record
 
 /** A problem as replies show it; `pointer` is a JSON pointer into the document. */
-export type { GraphProblem } from '../../workflows/definition/dialects.js';
+export type { GraphProblem } from '../../workflows/definition/problems.js';
 
 export const emptyDocument = (kind: DocumentKind): Json => dialects[kind].empty;
 

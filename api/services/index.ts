@@ -7,6 +7,11 @@ import type { ChainService } from './chains.js';
 import type { ChainRunService } from './chain-runs.js';
 import type { RunService } from './runs.js';
 import type { ApprovalService } from './approvals.js';
+import type { DefinitionService } from './definitions.js';
+import type { PublishService } from './publish.js';
+import type { PreviewPublish } from './publish-preview.js';
+import type { WorkflowService } from './workflows.js';
+import type { WorkspaceToolService } from './workspace-tools.js';
 import type { ScheduleService } from './schedules.js';
 import type { RunCommandServices } from './create-run-commands.js';
 
@@ -22,4 +27,9 @@ export interface Services extends RunCommandServices {
   readonly runs: RunService;
   readonly approvals: ApprovalService;
   readonly schedules: ScheduleService;
+  readonly definitions: DefinitionService;
+  readonly publishing: PublishService;
+  readonly previewPublish: PreviewPublish;
+  readonly workflows: WorkflowService;
+  readonly tools: WorkspaceToolService;
 }

@@ -54,7 +54,20 @@ export interface PublishService {
   /** Copies a version into the draft; what is live stays so. */
   readonly restore: (actor: Actor, definitionId: string, key: string) => Promise<void>;
   /** Makes an older version live again; the draft stays as it is. */
-  readonly rollback: (actor: Actor, definitionId: string, key: string) => Promise<Omit<Published, 'warnings' | 'moves'>>;
+  readonly rollback: (actor: Actor, definitionId: string, key: string) => Promise<RolledBack>;
+  readonly move: (
+    actor: Actor,
+    definitionId: string,
+    move: { readonly runIds: readonly string[] | 'all'; readonly version: string; readonly seed: string },
+  ) => Promise<Moves>;
+}
+
+export type RolledBack = Omit<Published, 'warnings' | 'moves'>;
+
+export interface Moves {
+  readonly version_id: string;
+  readonly version: number | null;
+  readonly moves: readonly MoveOutcome[];
 }
 
 export interface PublishDeps extends DraftDeps {
@@ -81,6 +94,13 @@ export function createPublishService(deps: PublishDeps): PublishService {
       await writeDraft(deps, actor, { row, document, expected: null });
     },
     rollback: (actor, definitionId, key) => rollBack(deps, { workspaceId: actor.workspaceId, definitionId }, key),
+    move: async (actor, definitionId, { runIds: runs, version: key, seed }) => {
+      const of = { workspaceId: actor.workspaceId, definitionId };
+      await findDefinition(db, of);
+      const { id: versionId, number } = await findVersion(db, of, key);
+      const moves = await deps.moveRuns(actor, { of, runs, target: { versionId }, seed });
+      return { version_id: versionId, version: number, moves };
+    },
   };
 }
 
@@ -109,7 +129,7 @@ async function publish(
   });
   if (isRescheduled) await deps.schedules.syncPending();
   const { move, seed } = request;
-  const target = { versionId: version.id, plan };
+  const target = { versionId: version.id };
   const moves = move === null ? [] : await deps.moveRuns(actor, { of, runs: move.runIds, target, seed });
   return {
     version_id: version.id,
@@ -145,7 +165,7 @@ async function rollBack(
   deps: PublishDeps,
   of: DefinitionRef,
   key: string,
-): Promise<Omit<Published, 'warnings' | 'moves'>> {
+): Promise<RolledBack> {
   const { db } = deps;
   const row = await findDefinition(db, of);
   const version = await findVersion(db, of, key);
