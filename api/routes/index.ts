@@ -7,6 +7,8 @@ import { definitionRoutes } from './definitions.js';
 import { eventRoutes } from './events.js';
 import { runBulkRoutes } from './run-bulk.js';
 import { runCommandRoutes } from './run-commands.js';
+import { runReadRoutes } from './run-reads.js';
+import { runStreamRoutes } from './run-streams.js';
 import { scheduleRoutes } from './schedules.js';
 import { secretRoutes } from './secrets.js';
 import { tokenRoutes } from './tokens.js';
@@ -30,4 +32,6 @@ export const routes: readonly Route[] = [
   ...runCommandRoutes,
   ...runBulkRoutes,
   ...eventRoutes,
+  ...runReadRoutes,
+  ...runStreamRoutes,
 ];

@@ -30,7 +30,20 @@ const mounted = new Set(
 );
 
 /** Ours alone: no surface names them. */
-const own = new Set(['GET /', 'GET /openapi-3.1.json', 'PUT /v1/secrets/{}']);
+const own = new Set([
+  'GET /',
+  'GET /openapi-3.1.json',
+  'PUT /v1/secrets/{}',
+  'GET /v1/runs',
+  'GET /v1/runs/{}',
+  'GET /v1/runs/{}/explain',
+  'GET /v1/runs/{}/steps',
+  'GET /v1/runs/{}/steps/summary',
+  'GET /v1/runs/{}/steps/{}',
+  'GET /v1/runs/{}/stream',
+  'GET /v1/stream',
+  'GET /v1/values/{}',
+]);
 
 /** Areas that are whole; every row of theirs must stay mounted. */
 const finished: readonly string[] = [
