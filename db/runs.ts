@@ -13,6 +13,8 @@ export interface NewRun {
   readonly kind: string;
   /** Null when the worker is to load it with the version. */
   readonly plan: Plan | null;
+  /** The plan is the run's own, not its version's: it is kept with the run. */
+  readonly hasOwnPlan?: boolean;
   readonly input: Value;
   /** What started it: `api`, `ingress`, `public_ingress`, `schedule`, `approval`, `subflow`, ... */
   readonly trigger: string;
@@ -76,7 +78,8 @@ export async function insertRun(db: Database, newRun: NewRun): Promise<InsertedR
   const run = completed(newRun);
   const row = rowOf(run);
   const { plan, input, test, reuse } = run;
-  const accepted = toInput({ ...row, plan, version_plan: null, input, test, reuses: reuse.length > 0 });
+  const own = isOwn(run) ? plan : null;
+  const accepted = toInput({ ...row, plan: own, version_plan: plan, input, test, reuses: reuse.length > 0 });
   if (accepted === null) throw new Error('a run needs a plan or a version');
   const reused = sql`select added.id, r.key, r.output, r.port, nullif(r.vars::text, 'null')::json from added,
     json_to_recordset(${jsonText(reuse)}::json) as r(key text, output json, port text, vars json)`;
@@ -97,13 +100,15 @@ export async function insertRun(db: Database, newRun: NewRun): Promise<InsertedR
   return { input: accepted, isNew: rows.length > 0 };
 }
 
+const isOwn = ({ definition, hasOwnPlan }: WholeRun): boolean => definition === null || hasOwnPlan === true;
+
 const rowOf = (run: WholeRun) => ({
   id: run.run.runId,
   workspace_id: run.run.workspaceId,
   definition_id: run.definitionId,
   definition_kind: run.kind,
   version_id: run.versionId,
-  plan: run.definition === null ? jsonTextOrNull(run.plan) : null,
+  plan: isOwn(run) ? jsonTextOrNull(run.plan) : null,
   schedule_id: run.scheduleId,
   status: 'queued' as const,
   trigger: run.trigger,
@@ -119,11 +124,13 @@ const rowOf = (run: WholeRun) => ({
   test: jsonTextOrNull(run.test),
 });
 
-/** A small plan travels with the start, a larger one is loaded by the worker; null where there is neither. */
-function planSource(plan: Plan | null, versionId: string | null): PlanSource | null {
-  if (plan === null) return versionId === null ? null : { versionId };
-  const isSmall = versionId === null || Buffer.byteLength(JSON.stringify(plan)) <= INLINE_LIMIT_BYTES;
-  return isSmall ? { plan } : { versionId };
+/** A small plan, or the run's own, travels with the start; the worker loads another. Null where there is neither. */
+function planSource(row: Pick<QueuedRow, 'plan' | 'version_plan' | 'version_id'>): PlanSource | null {
+  const { plan, version_plan: ofVersion, version_id: versionId } = row;
+  if (plan !== null) return { plan };
+  if (versionId === null) return ofVersion === null ? null : { plan: ofVersion };
+  const isSmall = ofVersion !== null && Buffer.byteLength(JSON.stringify(ofVersion)) <= INLINE_LIMIT_BYTES;
+  return isSmall ? { plan: ofVersion } : { versionId };
 }
 
 /**
@@ -204,7 +211,7 @@ interface QueuedRow {
 
 /** What its workflow starts with; null where there is no plan. Ordinary things are left out. */
 function toInput(row: QueuedRow): RunInput | null {
-  const source = planSource(row.plan ?? row.version_plan, row.version_id);
+  const source = planSource(row);
   if (source === null) return null;
   return {
     run: { workspaceId: row.workspace_id, runId: row.id },

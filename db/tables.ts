@@ -122,7 +122,8 @@ export interface Tables {
     id: string;
     workspace_id: string;
     definition_id: string;
-    number: number;
+    /** Counts published versions; null for one that only ever ran as a draft. */
+    number: number | null;
     hash: string;
     document: Jsonb<Json>;
     plan: Jsonb<Plan>;
@@ -131,6 +132,15 @@ export interface Tables {
     published_at: Date | null;
     published_by: string | null;
     note: string | null;
+  };
+  /** The last revisions of each draft. */
+  draft_revisions: {
+    workspace_id: string;
+    definition_id: string;
+    revision: number;
+    document: Jsonb<Json>;
+    saved_by: string;
+    created_at: Created;
   };
   runs: {
     id: string;
@@ -270,6 +280,8 @@ export interface Tables {
     event_id: string;
     payload: Jsonb<Value>;
     created_at: Created;
+    /** When every run that waited for it had been told; a sweep tells the runs of the others. */
+    delivered_at: Date | null;
   };
   /** The side-effect ledger: claimed before, receipt after. */
   effects: {

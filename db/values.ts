@@ -6,10 +6,13 @@ import type { Tables } from './tables.js';
 import type { RunRef } from '../workflows/contract/run.js';
 import { inline, INLINE_LIMIT_BYTES, type Json, type Value } from '../workflows/definition/values.js';
 
+/** The run whose value it is; null while it is no run's yet. */
+export type ValueOwner = Pick<RunRef, 'workspaceId'> & { readonly runId: string | null };
+
 /** Keeps a small value inline and stores a larger one, so that no payload ever grows past Temporal's limits. */
 export async function storeValue(
   db: Database,
-  run: RunRef,
+  run: ValueOwner,
   { json, limitBytes = INLINE_LIMIT_BYTES }: { readonly json: Json; readonly limitBytes?: number },
 ): Promise<Value> {
   const text = JSON.stringify(json);

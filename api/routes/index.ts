@@ -3,11 +3,17 @@ import { approvalRoutes } from './approvals.js';
 import { auditRoutes } from './audit.js';
 import { authRoutes } from './auth.js';
 import { chainRoutes } from './chains.js';
+import { definitionRoutes } from './definitions.js';
+import { eventRoutes } from './events.js';
+import { runBulkRoutes } from './run-bulk.js';
+import { runCommandRoutes } from './run-commands.js';
 import { runReadRoutes } from './run-reads.js';
 import { runStreamRoutes } from './run-streams.js';
 import { scheduleRoutes } from './schedules.js';
 import { secretRoutes } from './secrets.js';
 import { tokenRoutes } from './tokens.js';
+import { workflowRoutes } from './workflows.js';
+import { workspaceToolRoutes } from './workspace-tools.js';
 import { workspaceRoutes } from './workspaces.js';
 
 /** Every resource's rows. */
@@ -20,6 +26,12 @@ export const routes: readonly Route[] = [
   ...chainRoutes,
   ...approvalRoutes,
   ...scheduleRoutes,
+  ...workflowRoutes,
+  ...definitionRoutes,
+  ...workspaceToolRoutes,
+  ...runCommandRoutes,
+  ...runBulkRoutes,
+  ...eventRoutes,
   ...runReadRoutes,
   ...runStreamRoutes,
 ];

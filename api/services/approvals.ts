@@ -10,6 +10,7 @@ import type { Json } from '../../workflows/definition/values.js';
 import { ApiError } from '../http/errors.js';
 import type { Actor } from '../actor.js';
 import type { AuditService } from './audit.js';
+import { identitiesOf } from './caller.js';
 import type { RunService } from './runs.js';
 
 export interface NewApproval {
@@ -40,7 +41,7 @@ export interface ApprovalView {
 }
 
 export interface DecideApproval {
-  readonly workspaceId: string;
+  readonly actor: Actor;
   readonly approvalId: string;
   readonly decision: 'approve' | 'reject';
   readonly by: string;
@@ -200,13 +201,20 @@ async function pendingFor(
   return rows;
 }
 
+/** Who decides matters to it: then a name of the caller's choice will not do. */
+const countsPeople = (wait: { audience: unknown; quorum: number; rejections: number; forbid_own: boolean }): boolean =>
+  wait.audience !== null || wait.quorum > 1 || wait.rejections > 1 || wait.forbid_own;
+
 async function decideApproval({ db, runs, audit }: ApprovalDeps, decide: DecideApproval): Promise<void> {
-  const { workspaceId, approvalId, decision, by, note, seed } = decide;
+  const { actor, approvalId, decision, note, seed } = decide;
+  const { workspaceId } = actor;
   const gone = new ApiError(404, 'approval not found or already decided');
   const approval = await scoped(db, workspaceId).get('waits', approvalId);
   if (approval?.kind !== 'decision') throw gone;
   const run = { workspaceId, runId: approval.run_id };
-  const result = await runs.decide({ run, token: approvalId, decision, input: undefined, note, by, seed });
+  const by = countsPeople(approval) ? actor.id : decide.by;
+  const as = await identitiesOf(db, actor);
+  const result = await runs.decide({ run, token: approvalId, decision, input: undefined, note, by, as, seed });
   if (result === 'settled') throw gone;
   await audit.record({
     workspaceId,

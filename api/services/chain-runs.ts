@@ -10,6 +10,7 @@ import type { Plan } from '../../workflows/definition/plan.js';
 import type { Json, Value } from '../../workflows/definition/values.js';
 import { conflict, notFound, unauthenticated } from '../http/errors.js';
 import type { Actor } from '../actor.js';
+import { identitiesOf } from './caller.js';
 import {
   presentRun,
   presentTraces,
@@ -125,10 +126,11 @@ async function findChain(
       'definitions.workspace_id',
       'definitions.slug',
       'definitions.status',
-      'definitions.document',
       'definitions.version_id',
       'versions.plan',
     ])
+    // what runs is what was published last, not what is being written
+    .select((eb) => eb.fn.coalesce('versions.document', 'definitions.document').as('document'))
     .where('definitions.kind', '=', 'chain')
     .where('definitions.slug', '=', slug)
     .where('definitions.deleted_at', 'is', null)
@@ -272,7 +274,8 @@ async function resumeRun(
   if (wait === undefined) throw idle;
   const { decision, input, note, seed } = resume;
   const of = { workspaceId, runId: run.id };
-  const result = await runs.decide({ run: of, token: wait.approval_id, decision, input, note, by: actor.id, seed });
+  const as = await identitiesOf(db, actor);
+  const result = await runs.decide({ run: of, token: wait.approval_id, decision, input, note, by: actor.id, as, seed });
   if (result !== 'settled') return { run_id: run.id, status: statusOf(result.status) };
   throw pending === undefined ? idle : conflict('Somebody else was first: this wait has been decided or has expired.');
 }

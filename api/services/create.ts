@@ -8,10 +8,12 @@ import type { TemporalGateway } from '../temporal/gateway.js';
 import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
 import { createAuthService } from './auth.js';
+import { createAuthoring } from './create-authoring.js';
 import { createChainRunService } from './chain-runs.js';
 import { createChainService } from './chains.js';
 import { createExplainService } from './explain.js';
 import type { Services } from './index.js';
+import { createRunCommands } from './create-run-commands.js';
 import { createRunReadService } from './run-reads.js';
 import { createRunService } from './runs.js';
 import { createScheduleService } from './schedules.js';
@@ -58,5 +60,7 @@ export function createServices({ config, db, temporal, news, log }: ServiceDeps)
     chainRuns: createChainRunService({ db, runs, rules, secrets }),
     approvals: createApprovalService({ db, runs, audit }),
     schedules,
+    ...createAuthoring({ db, secrets, schedules, temporal, ...rules }),
+    ...createRunCommands({ db, temporal, log, news, runs, rules }),
   };
 }

@@ -10,10 +10,16 @@ import type { RunReadService } from './run-reads.js';
 import type { RunService } from './runs.js';
 import type { StreamService } from './streams.js';
 import type { ApprovalService } from './approvals.js';
+import type { DefinitionService } from './definitions.js';
+import type { PublishService } from './publish.js';
+import type { PreviewPublish } from './publish-preview.js';
+import type { WorkflowService } from './workflows.js';
+import type { WorkspaceToolService } from './workspace-tools.js';
 import type { ScheduleService } from './schedules.js';
+import type { RunCommandServices } from './create-run-commands.js';
 
 /** The rules behind the routes; each is made by `createX(deps)` in its own file. */
-export interface Services {
+export interface Services extends RunCommandServices {
   readonly auth: AuthService;
   readonly workspaces: WorkspaceService;
   readonly tokens: TokenService;
@@ -27,4 +33,9 @@ export interface Services {
   readonly streams: StreamService;
   readonly approvals: ApprovalService;
   readonly schedules: ScheduleService;
+  readonly definitions: DefinitionService;
+  readonly publishing: PublishService;
+  readonly previewPublish: PreviewPublish;
+  readonly workflows: WorkflowService;
+  readonly tools: WorkspaceToolService;
 }

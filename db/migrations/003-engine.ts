@@ -8,7 +8,23 @@ const statements = [
   `alter table definitions add column folder text not null default '', add column description text not null default '',
     add column pins json not null default '{}', add column published_at timestamptz`,
   `create index definitions_workspace on definitions (workspace_id, id desc) where deleted_at is null`,
-  `alter table versions add column published_at timestamptz, add column published_by text, add column note text`,
+  // published versions count 1, 2, 3; one that only ever ran as a draft has no number
+  `alter table versions add column published_at timestamptz, add column published_by text, add column note text,
+    alter column number drop not null`,
+  `update versions set published_at = created_at
+    where id in (select version_id from definitions where status in ('live', 'paused'))`,
+  `update versions set number = null where published_at is null`,
+  `create table draft_revisions (
+    workspace_id text not null references workspaces,
+    definition_id text not null references definitions,
+    revision int not null,
+    document jsonb not null,
+    saved_by text not null,
+    created_at timestamptz not null default now(),
+    primary key (definition_id, revision)
+  )`,
+  `insert into draft_revisions (workspace_id, definition_id, revision, document, saved_by)
+    select workspace_id, id, revision, document, created_by from definitions`,
   `alter table runs add column parent_run_id text references runs, add column parent_key text,
     add column origin jsonb, add column response json, add column priority int not null default 3,
     add column tags text[] not null default '{}', add column event_seq int not null default 0,
@@ -62,8 +78,10 @@ const statements = [
     key text,
     event_id text not null,
     payload json not null,
-    created_at timestamptz not null default now()
+    created_at timestamptz not null default now(),
+    delivered_at timestamptz
   )`,
+  `create index events_undelivered on events (created_at) where delivered_at is null`,
   `create unique index events_identity on events (workspace_id, name, coalesce(key, ''), event_id)`,
   `create index events_key on events (workspace_id, name, key, created_at)`,
   `create table effects (

@@ -1,0 +1,182 @@
+import type { Database } from '../../db/client.js';
+import { lockDefinition, publishVersion, setLive, type DefinitionRef } from '../../db/definitions.js';
+import type { Actor } from '../actor.js';
+import { conflict, notFound } from '../http/errors.js';
+import { afterLive, publishedStatus, type ChainSchedules } from './definition-kinds.js';
+import { findDefinition, type DefinitionRow } from './definition-rows.js';
+import { writeDraft, type DraftDeps } from './definitions-draft.js';
+import {
+  findVersion,
+  pageOfVersions,
+  presentWhole,
+  type StoredVersion,
+  type VersionView,
+  type WholeVersion,
+} from './definition-versions.js';
+import { compileRow } from './definitions.js';
+import { isBlocker, refusedBy, type GraphProblem } from './documents.js';
+import { liveVersions, type LiveRuns } from './live-runs.js';
+import type { MoveOutcome, MoveRuns } from './publish-move.js';
+
+export interface Validation {
+  readonly ok: boolean;
+  readonly blockers: readonly GraphProblem[];
+  readonly warnings: readonly GraphProblem[];
+}
+
+export interface Published {
+  readonly version_id: string;
+  readonly version: number;
+  readonly published_at: Date;
+  readonly warnings: readonly GraphProblem[];
+  /** Open runs by version: they finish on theirs unless they are moved. */
+  readonly live_runs: readonly LiveRuns[];
+  readonly moves: readonly MoveOutcome[];
+}
+
+export interface PublishRequest {
+  readonly note: string | null;
+  readonly move: { readonly runIds: readonly string[] | 'all' } | null;
+  readonly seed: string;
+}
+
+export interface PublishService {
+  /** What a publish of the draft would say. */
+  readonly validate: (of: DefinitionRef) => Promise<Validation>;
+  /** Makes the draft the live version; content published before is the version it was. */
+  readonly publish: (actor: Actor, definitionId: string, request: PublishRequest) => Promise<Published>;
+  readonly versions: (
+    of: DefinitionRef,
+    page: { readonly limit: number; readonly offset: number },
+  ) => Promise<{ readonly items: readonly VersionView[]; readonly total: number }>;
+  /** By id or number. */
+  readonly version: (of: DefinitionRef, key: string) => Promise<WholeVersion>;
+  /** Copies a version into the draft; what is live stays so. */
+  readonly restore: (actor: Actor, definitionId: string, key: string) => Promise<void>;
+  /** Makes an older version live again; the draft stays as it is. */
+  readonly rollback: (actor: Actor, definitionId: string, key: string) => Promise<RolledBack>;
+  readonly move: (
+    actor: Actor,
+    definitionId: string,
+    move: { readonly runIds: readonly string[] | 'all'; readonly version: string; readonly seed: string },
+  ) => Promise<Moves>;
+}
+
+export type RolledBack = Omit<Published, 'warnings' | 'moves'>;
+
+export interface Moves {
+  readonly version_id: string;
+  readonly version: number | null;
+  readonly moves: readonly MoveOutcome[];
+}
+
+export interface PublishDeps extends DraftDeps {
+  readonly urlProblem: (url: string) => string | null;
+  readonly schedules: ChainSchedules;
+  readonly moveRuns: MoveRuns;
+}
+
+export function createPublishService(deps: PublishDeps): PublishService {
+  const { db } = deps;
+  return {
+    validate: async (of) => validationOf((await compileRow(deps, of.workspaceId, await findDefinition(db, of))).problems),
+    publish: (actor, definitionId, request) => publish(deps, actor, { definitionId, ...request }),
+    versions: async (of, page) =>
+      pageOfVersions(db, { row: await findDefinition(db, of), workspaceId: of.workspaceId }, page),
+    version: async (of, key) => {
+      const row = await findDefinition(db, of);
+      return presentWhole(await findVersion(db, of, key), row);
+    },
+    restore: async (actor, definitionId, key) => {
+      const of = { workspaceId: actor.workspaceId, definitionId };
+      const row = await findDefinition(db, of);
+      const { document } = await findVersion(db, of, key);
+      await writeDraft(deps, actor, { row, document, expected: null });
+    },
+    rollback: (actor, definitionId, key) => rollBack(deps, { workspaceId: actor.workspaceId, definitionId }, key),
+    move: async (actor, definitionId, { runIds: runs, version: key, seed }) => {
+      const of = { workspaceId: actor.workspaceId, definitionId };
+      await findDefinition(db, of);
+      const { id: versionId, number } = await findVersion(db, of, key);
+      const moves = await deps.moveRuns(actor, { of, runs, target: { versionId }, seed });
+      return { version_id: versionId, version: number, moves };
+    },
+  };
+}
+
+export function validationOf(problems: readonly GraphProblem[]): Validation {
+  const blockers = problems.filter(isBlocker);
+  return { ok: blockers.length === 0, blockers, warnings: problems.filter((problem) => !isBlocker(problem)) };
+}
+
+async function publish(
+  deps: PublishDeps,
+  actor: Actor,
+  request: PublishRequest & { readonly definitionId: string },
+): Promise<Published> {
+  const { db } = deps;
+  const of = { workspaceId: actor.workspaceId, definitionId: request.definitionId };
+  const row = await findDefinition(db, of);
+  const { plan, problems } = await compileRow(deps, of.workspaceId, row);
+  if (plan === null || problems.some(isBlocker)) throw refusedBy(problems);
+  const { version, isRescheduled } = await db.transaction().execute(async (trx) => {
+    const locked = await lockDefinition(trx, of);
+    if (locked === undefined) throw notFound('definition', of.definitionId);
+    if (locked.revision !== row.draft_revision) throw changedMeanwhile(locked.revision);
+    const content = { ...of, document: row.document, plan, by: actor.id, note: request.note };
+    const made = await publishVersion(trx, content);
+    return { version: made, isRescheduled: await makeLive(deps, trx, { row, of, version: { ...made, ...content } }) };
+  });
+  if (isRescheduled) await deps.schedules.syncPending();
+  const { move, seed } = request;
+  const target = { versionId: version.id };
+  const moves = move === null ? [] : await deps.moveRuns(actor, { of, runs: move.runIds, target, seed });
+  return {
+    version_id: version.id,
+    version: version.number,
+    published_at: version.published_at,
+    warnings: problems.filter((problem) => !isBlocker(problem)),
+    live_runs: await liveVersions(db, of),
+    moves,
+  };
+}
+
+const changedMeanwhile = (revision: number) =>
+  conflict('The draft was changed while it was being published; look at it and publish again.', {
+    current_revision: revision,
+  });
+
+interface Live {
+  readonly row: Pick<DefinitionRow, 'kind' | 'status' | 'live_version'>;
+  readonly of: DefinitionRef;
+  readonly version: Pick<StoredVersion, 'id' | 'document'> & { readonly published_at: Date };
+}
+
+/** Turns the live pointer, with what follows from that; true when a schedule has changed. */
+async function makeLive(deps: PublishDeps, trx: Database, { row, of, version }: Live): Promise<boolean> {
+  const status = publishedStatus(row.kind, row.status);
+  if (row.live_version?.id === version.id && row.status === status) return false;
+  await setLive(trx, of, { versionId: version.id, status, publishedAt: version.published_at });
+  const live = { ...of, kind: row.kind, status, document: version.document };
+  return afterLive(trx, { ...live, schedules: deps.schedules });
+}
+
+async function rollBack(
+  deps: PublishDeps,
+  of: DefinitionRef,
+  key: string,
+): Promise<RolledBack> {
+  const { db } = deps;
+  const row = await findDefinition(db, of);
+  const version = await findVersion(db, of, key);
+  const { number, published_at } = version;
+  if (number === null || published_at === null)
+    throw conflict(`The version ${key} was never published; restore it into the draft and publish that.`);
+  const isRescheduled = await db.transaction().execute(async (trx) => {
+    await lockDefinition(trx, of);
+    return makeLive(deps, trx, { row, of, version: { ...version, published_at } });
+  });
+  if (isRescheduled) await deps.schedules.syncPending();
+  return { version_id: version.id, version: number, published_at, live_runs: await liveVersions(db, of) };
+}
+

@@ -1,0 +1,113 @@
+import {
+  closeRun,
+  findRun,
+  openChildren,
+  requestCancel,
+  type RunClosing,
+} from '../../db/run-commands.js';
+import { appendRunEvent } from '../../db/run-events.js';
+import type { Database } from '../../db/client.js';
+import type { RunRef } from '../../workflows/contract/run.js';
+import { conflict } from '../http/errors.js';
+import type { TemporalGateway } from '../temporal/gateway.js';
+import { mustFindRun, refOf, type Command, type Commanded } from './run-commands.js';
+import type { RunService } from './runs.js';
+
+export type Stop = Command & { readonly reason: string | null };
+
+export interface RunStopService {
+  /** Asks it to stop: calls in flight are cancelled, what can be undone is undone. Asked again it answers the same. */
+  readonly cancel: (stop: Stop) => Promise<Commanded>;
+  /** Stops it on the spot, with nothing undone; the runs it started are cancelled. */
+  readonly terminate: (stop: Stop) => Promise<Commanded>;
+}
+
+export interface RunStopDeps {
+  readonly db: Database;
+  readonly runs: Pick<RunService, 'startQueued'>;
+  readonly temporal: Pick<TemporalGateway, 'cancelRun' | 'terminateRun'>;
+  readonly log: { readonly warn: (fields: object, message: string) => void };
+}
+
+export function createRunStopService(deps: RunStopDeps): RunStopService {
+  return {
+    cancel: (stop) => cancelRun(deps, stop),
+    terminate: (stop) => terminateRun(deps, stop),
+  };
+}
+
+async function cancelRun(deps: RunStopDeps, stop: Stop): Promise<Commanded> {
+  const { db, log } = deps;
+  const { actor, runId, reason } = stop;
+  const run = refOf(stop);
+  const before = await mustFindRun(db, run);
+  const status = await requestCancel(db, run, actor.id);
+  if (status === null) return answerEnded(db, run);
+  if (before.cancel_requested_at === null) {
+    await appendRunEvent(db, runId, { type: 'cancel', data: { by: actor.id, reason } });
+  }
+  try {
+    await deliverCancel(deps, run);
+  } catch (error) {
+    log.warn({ runId, reason: String(error) }, 'the request to cancel is repeated until Temporal answers');
+  }
+  return { id: runId, status: (await findRun(db, run))?.status ?? status };
+}
+
+/** It was cancelled before, or it has ended in another way. */
+async function answerEnded(db: Database, run: RunRef): Promise<Commanded> {
+  const { status } = await mustFindRun(db, run);
+  if (status !== 'cancelled') throw conflict(`The run has ended (${status}): there is nothing to cancel.`);
+  return { id: run.runId, status };
+}
+
+export type CancelDeps = Pick<RunStopDeps, 'db' | 'runs' | 'temporal'>;
+
+/**
+ * Hands the request to Temporal. A run it does not know gets its workflow first and the request at once after: a start
+ * that is under way elsewhere then finds the id taken, so that nothing of a cancelled run can begin later.
+ */
+export async function deliverCancel({ db, runs, temporal }: CancelDeps, run: RunRef): Promise<void> {
+  if (await temporal.cancelRun(run)) return;
+  const row = await findRun(db, run);
+  // a subflow is its parent's to start, and hears of the request when it was
+  if (row?.status === 'queued' && row.parent_run_id !== null) return;
+  if (await runs.startQueued(run)) await temporal.cancelRun(run);
+  await closeRun(db, run, cancelled(row?.cancel_requested_by ?? 'system'));
+}
+
+const cancelled = (by: string): RunClosing => ({
+  status: 'cancelled',
+  error: { type: 'cancelled', message: 'The run was cancelled.' },
+  by,
+});
+
+async function terminateRun(deps: RunStopDeps, stop: Stop): Promise<Commanded> {
+  const { db, runs, temporal } = deps;
+  const { actor, runId, reason } = stop;
+  const run = refOf(stop);
+  const row = await mustFindRun(db, run);
+  const message = reason === null ? 'The run was terminated.' : `The run was terminated: ${reason}`;
+  // as with cancelling, a start that is under way must find the id taken
+  const isStopped = await temporal.terminateRun(run, message);
+  if (!isStopped && (await runs.startQueued(run))) await temporal.terminateRun(run, message);
+  const closing = { status: 'cancelled', error: { type: 'terminated', message }, by: actor.id } as const;
+  if (!(await closeRun(db, run, closing)) && !wasTerminated(await findRun(db, run))) {
+    throw conflict(`The run has ended (${row.status}): there is nothing to terminate.`);
+  }
+  await cancelChildren(deps, run, actor.id);
+  return { id: runId, status: 'cancelled' };
+}
+
+const wasTerminated = (row: Awaited<ReturnType<typeof findRun>>): boolean => row?.error?.type === 'terminated';
+
+async function cancelChildren(deps: RunStopDeps, run: RunRef, by: string): Promise<void> {
+  for (const child of await openChildren(deps.db, run)) {
+    try {
+      await requestCancel(deps.db, child, by);
+      await deliverCancel(deps, child);
+    } catch (error) {
+      deps.log.warn({ runId: child.runId, reason: String(error) }, 'a subflow is cancelled when Temporal answers');
+    }
+  }
+}
