@@ -1,8 +1,48 @@
 import { z } from 'zod';
+import { nodePolicy } from './graph.js';
+import { CodeConfig, ChannelSendConfig, EmailConfig, HttpConfig, ToolConfig } from './nodes/effects.js';
+import { RespondConfig, SetConfig, SubflowConfig } from './nodes/flow.js';
+import { KnowledgeConfig, LlmConfig } from './nodes/models.js';
+import { ApprovalConfig, DelayConfig, UntilConfig, WaitEventConfig } from './nodes/waits.js';
+import type { Json } from './values.js';
 
 /** A linear chain as its author writes it: a main line of steps, and side lines that a `decide` step chooses between. */
 
-export const stepKinds = ['trigger', 'assistant', 'agent', 'decide', 'webhook', 'schedule', 'notify', 'human'] as const;
+/** The kinds only chains have. */
+export const plainKinds = [
+  'trigger',
+  'assistant',
+  'agent',
+  'decide',
+  'webhook',
+  'schedule',
+  'notify',
+  'human',
+] as const;
+export type PlainKind = (typeof plainKinds)[number];
+
+/** The kinds a chain shares with every other document; their configurations are those of the palette. */
+export const paletteConfigs = {
+  set: SetConfig,
+  delay: DelayConfig,
+  until: UntilConfig,
+  approval: ApprovalConfig,
+  wait_event: WaitEventConfig,
+  http: HttpConfig,
+  llm: LlmConfig,
+  tool: ToolConfig,
+  code: CodeConfig,
+  knowledge: KnowledgeConfig,
+  channel_send: ChannelSendConfig,
+  email: EmailConfig,
+  respond: RespondConfig,
+  subflow: SubflowConfig,
+} as const;
+export type PaletteKind = keyof typeof paletteConfigs;
+// -- reason: Object.keys forgets the keys
+export const paletteKinds = Object.keys(paletteConfigs) as readonly PaletteKind[];
+
+export const stepKinds = [...plainKinds, ...paletteKinds] as const;
 export type StepKind = (typeof stepKinds)[number];
 
 const patience = {
@@ -19,7 +59,7 @@ const turn = {
 };
 
 /** Each kind's configuration; keys beyond these are refused, so that a typing error is not silently ignored. */
-const configs = {
+export const plainConfigs = {
   trigger: z.strictObject({}),
   assistant: z.strictObject(turn),
   agent: z.strictObject(turn),
@@ -64,23 +104,60 @@ const configs = {
   }),
 } as const;
 
-const stepOf = <K extends StepKind, C extends z.ZodType>(kind: K, config: C) =>
-  z
-    .object({ kind: z.literal(kind), label: z.string().max(200).default(''), config })
-    .meta({ id: `Chain${kind.charAt(0).toUpperCase()}${kind.slice(1)}Step` });
+const label = z.string().max(200).default('');
+const nameOf = (kind: string): string =>
+  `Chain${kind
+    .split('_')
+    .map((word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`)
+    .join('')}Step`;
+
+const stepOf = <K extends PlainKind, C extends z.ZodType>(kind: K, config: C) =>
+  z.object({ kind: z.literal(kind), label, config }).meta({ id: nameOf(kind) });
+
+/** A line has one way: errors fail it, park it or are replaced by a value. */
+const policy = {
+  ...nodePolicy,
+  on_error: z
+    .union([
+      z.enum(['fail', 'park']),
+      z.strictObject({ action: z.enum(['fail', 'park']) }),
+      z.strictObject({ action: z.literal('fallback'), value: z.custom<Json>((value) => value !== undefined) }),
+    ])
+    .optional(),
+};
+
+const paletteStep = <K extends PaletteKind, C extends z.ZodType>(kind: K, config: C) =>
+  z.object({ kind: z.literal(kind), label, config, ...policy }).meta({ id: nameOf(kind) });
 
 export const ChainStep = z.discriminatedUnion('kind', [
-  stepOf('trigger', configs.trigger.prefault({})),
-  stepOf('assistant', configs.assistant.prefault({})),
-  stepOf('agent', configs.agent.prefault({})),
-  stepOf('decide', configs.decide.prefault({})),
-  stepOf('webhook', configs.webhook.prefault({})),
-  stepOf('schedule', configs.schedule.prefault({})),
-  stepOf('notify', configs.notify.prefault({})),
-  stepOf('human', configs.human.prefault({})),
+  stepOf('trigger', plainConfigs.trigger.prefault({})),
+  stepOf('assistant', plainConfigs.assistant.prefault({})),
+  stepOf('agent', plainConfigs.agent.prefault({})),
+  stepOf('decide', plainConfigs.decide.prefault({})),
+  stepOf('webhook', plainConfigs.webhook.prefault({})),
+  stepOf('schedule', plainConfigs.schedule.prefault({})),
+  stepOf('notify', plainConfigs.notify.prefault({})),
+  stepOf('human', plainConfigs.human.prefault({})),
+  paletteStep('set', SetConfig),
+  paletteStep('delay', DelayConfig),
+  paletteStep('until', UntilConfig),
+  paletteStep('approval', ApprovalConfig),
+  paletteStep('wait_event', WaitEventConfig),
+  paletteStep('http', HttpConfig),
+  paletteStep('llm', LlmConfig.prefault({})),
+  paletteStep('tool', ToolConfig),
+  paletteStep('code', CodeConfig),
+  paletteStep('knowledge', KnowledgeConfig.prefault({})),
+  paletteStep('channel_send', ChannelSendConfig),
+  paletteStep('email', EmailConfig),
+  paletteStep('respond', RespondConfig.prefault({})),
+  paletteStep('subflow', SubflowConfig),
 ]);
 export type ChainStep = z.output<typeof ChainStep>;
 export type StepOf<K extends StepKind> = Extract<ChainStep, { kind: K }>;
+export type PaletteStep = StepOf<PaletteKind>;
+
+export const isPaletteStep = (step: ChainStep): step is PaletteStep => paletteKinds.some((kind) => kind === step.kind);
 
 const MAX_STEPS = 100;
 
