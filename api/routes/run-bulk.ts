@@ -4,8 +4,7 @@ import { Time } from '../http/schemas.js';
 import { bulkActions } from '../services/bulk.js';
 import { runStatuses } from '../services/run-view.js';
 import { VersionRef } from './run-commands.js';
-
-const Moment = z.union([z.iso.datetime({ offset: true }), z.iso.date()]);
+import { Moment } from './run-schemas.js';
 
 const filter = {
   definition: z.string().max(200).optional().meta({ description: 'Id or slug' }),

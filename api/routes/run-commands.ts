@@ -3,7 +3,7 @@ import { INPUT_LIMIT_BYTES } from '../../workflows/definition/values.js';
 import { Reply, route, type Route } from '../http/route.js';
 import { JsonValue, Time } from '../http/schemas.js';
 import { runStatuses } from '../services/run-view.js';
-import { Run } from './run-reads.js';
+import { Run } from './run-schemas.js';
 
 /** Room for the largest input inside `{"input": ...}`, escapes included. */
 const BODY_LIMIT = 2 * INPUT_LIMIT_BYTES + 4_096;

@@ -1,4 +1,5 @@
 import { isOpenStatus, planOfRun, stepPlaces, type RunRow, type StepPlace } from '../../db/run-commands.js';
+import { derivedId } from '../../db/ids.js';
 import { reuseFrom } from '../../db/reuse.js';
 import { loadValue } from '../../db/values.js';
 import type { Plan } from '../../workflows/definition/plan.js';
@@ -52,7 +53,10 @@ async function continueRun(deps: ContinueDeps, request: ContinueRun): Promise<Co
   checkPlace(plan, from);
   const input = patch.input === undefined ? await loadValue(db, row.workspace_id, row.input) : patch.input;
   checkInput(plan, input, 'patch.input');
-  const reuse = await reuseFrom(db, { workspaceId: row.workspace_id, runId: row.id }, { from: from.key, plan });
+  const newRunId = derivedId('run', seed);
+  const found = await reuseFrom(db, { ...refOf(request), from: from.key, plan, newRunId });
+  if ('problem' in found) throw conflict(found.message);
+  const { reuse } = found;
   const { runId } = await runs.start({
     ...sameAs(row),
     definition: target.definition,
