@@ -167,7 +167,7 @@ describe('drafts', () => {
   test('are compiled without being saved', async () => {
     const id = await workflow('Compiled');
     const own = await person.call('POST', at(id, '/compile'));
-    expect(own.body).toMatchObject({ problems: expect.any(Array), plan: { entry: 'root_agent' } });
+    expect(own.body).toMatchObject({ problems: expect.any(Array), plan: { entry: 'root_agent.listen' } });
     const tool = { id: 'look', type: 'tool', config: { tool_name: 'missing' } };
     const lacking = { nodes: [tool, end], edges: [{ source: 'look', target: 'bye' }] };
     const other = await person.call('POST', at(id, '/compile'), { body: { document: lacking } });
