@@ -1,6 +1,10 @@
+import { graphAlone } from '../../workflows/definition/alone.js';
+import type { ChainDocument } from '../../workflows/definition/chain.js';
+import { compileChain } from '../../workflows/definition/chain-plan.js';
+import type { GraphDocument } from '../../workflows/definition/graph.js';
 import { dialects, type DefinitionKind } from '../../workflows/definition/dialects.js';
 import type { CompileContext, References } from '../../workflows/definition/graph-context.js';
-import type { Compilation } from '../../workflows/definition/graph-plan.js';
+import { compileGraph, type Compilation } from '../../workflows/definition/graph-plan.js';
 import type { GraphProblem } from '../../workflows/definition/problems.js';
 import type { Plan } from '../../workflows/definition/plan.js';
 import type { Json } from '../../workflows/definition/values.js';
@@ -33,6 +37,20 @@ export function compileDocument(kind: DocumentKind, document: Json, context: Com
   if (tooLarge === null) return compiled;
   const problem = { code: 'too_large', severity: 'blocker', pointer: '', message: tooLarge } as const;
   return { plan: null, problems: [...compiled.problems, problem] };
+}
+
+/** Compiles one node, with its body, of a document that may be unfinished elsewhere; null when it has no such node. */
+export function compileAlone(
+  kind: DocumentKind,
+  document: Json,
+  { nodeId, context }: { readonly nodeId: string; readonly context: CompileContext },
+): Compilation | null {
+  if (kind === 'chain') {
+    const plan = compileChain(document as unknown as ChainDocument); // -- reason: parsed before it was written
+    return plan?.nodes[nodeId] === undefined ? null : { plan, problems: [] };
+  }
+  const alone = graphAlone(document as unknown as GraphDocument, nodeId); // -- reason: as above
+  return alone === null ? null : compileGraph(alone, context);
 }
 
 export const isBlocker = ({ severity }: GraphProblem): boolean => severity === 'blocker';
