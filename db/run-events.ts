@@ -81,7 +81,8 @@ export async function workspaceEventsAfter(
     select safe.horizon, unsafe.exists as has_unsafe, event.*
     from (select pg_snapshot_xmin(pg_current_snapshot()) as horizon) safe
     cross join lateral (select exists (
-      select from run_events where workspace_id = ${workspaceId} and xid >= safe.horizon)) unsafe
+      select from run_events where workspace_id = ${workspaceId} and xid >= pg_snapshot_xmin(pg_current_snapshot())
+        and (${matching(filter)}))) unsafe
     left join lateral (
       select run_id, seq, type, data, at, xid, id from run_events
       where workspace_id = ${workspaceId} and (xid, id) > (${after.xid}::xid8, ${after.id}::bigint)

@@ -162,7 +162,18 @@ export async function queuedRun(db: Database, run: RunRef): Promise<RunInput | n
   return row === undefined ? null : toInput(row);
 }
 
-const selectQueued = (db: Database) =>
+/** The run as its workflow starts with it, whatever has become of it. */
+export async function storedRun(db: Database, run: RunRef): Promise<RunInput | null> {
+  const row = await selectInputs(db)
+    .where('runs.id', '=', run.runId)
+    .where('runs.workspace_id', '=', run.workspaceId)
+    .executeTakeFirst();
+  return row === undefined ? null : toInput(row);
+}
+
+const selectQueued = (db: Database) => selectInputs(db).where('runs.status', '=', 'queued');
+
+const selectInputs = (db: Database) =>
   db
     .selectFrom('runs')
     .leftJoin('versions', 'versions.id', 'runs.version_id')
@@ -180,8 +191,7 @@ const selectQueued = (db: Database) =>
       'runs.depth',
       'runs.test',
       sql<boolean>`exists (select 1 from run_reuse where run_reuse.run_id = runs.id)`.as('reuses'),
-    ])
-    .where('runs.status', '=', 'queued');
+    ]);
 
 interface QueuedRow {
   readonly id: string;
@@ -225,4 +235,31 @@ export async function planOfVersion(db: Database, workspaceId: string, versionId
     .where('id', '=', versionId)
     .executeTakeFirstOrThrow();
   return version.plan;
+}
+
+/** What a run starts with of an earlier one. */
+export async function reuseOf(db: Database, { workspaceId, runId }: RunRef): Promise<readonly ReuseRow[]> {
+  const rows = await db
+    .selectFrom('run_reuse')
+    .innerJoin('runs', 'runs.id', 'run_reuse.run_id')
+    .select(['run_reuse.key', 'run_reuse.output', 'run_reuse.port', 'run_reuse.vars'])
+    .where('runs.id', '=', runId)
+    .where('runs.workspace_id', '=', workspaceId)
+    .execute();
+  return rows.map(({ vars, ...row }) => (vars === null ? row : { ...row, vars }));
+}
+
+/** Notes that the run goes on with another version of its definition. */
+export async function moveRun(db: Database, { workspaceId, runId }: RunRef, versionId: string): Promise<void> {
+  await scoped(db, workspaceId)
+    .update('runs', runId)
+    .set({ version_id: versionId })
+    .where('definition_id', '=', (query) =>
+      query
+        .selectFrom('versions')
+        .select('definition_id')
+        .where('versions.id', '=', versionId)
+        .where('versions.workspace_id', '=', workspaceId),
+    )
+    .execute();
 }

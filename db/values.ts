@@ -26,6 +26,55 @@ export async function storeValue(
   return { ref: id, bytes };
 }
 
+export interface ValuesToStore {
+  readonly jsons: readonly Json[];
+  /** Above this many bytes a value is stored. */
+  readonly limitBytes: number;
+  /** All that stay inline hold at most so many bytes together: the largest are stored first. */
+  readonly totalBytes: number;
+}
+
+/** Keeps the small ones of many values inline and stores the others. */
+export async function storeValues(
+  db: Database,
+  run: RunRef,
+  { jsons, limitBytes, totalBytes }: ValuesToStore,
+): Promise<readonly Value[]> {
+  const texts = jsons.map((json) => {
+    const content = JSON.stringify(json);
+    return {
+      id: newId('blob'),
+      workspace_id: run.workspaceId,
+      run_id: run.runId,
+      bytes: Buffer.byteLength(content),
+      content,
+    };
+  });
+  const limit = Math.min(limitBytes, limitFor(texts, totalBytes));
+  const large = texts.filter(({ bytes }) => bytes > limit);
+  for (let from = 0; from < large.length; from += ROWS_A_STATEMENT) {
+    await db
+      .insertInto('blobs')
+      .values(large.slice(from, from + ROWS_A_STATEMENT))
+      .execute();
+  }
+  return texts.map(({ id, bytes }, index) => (bytes > limit ? { ref: id, bytes } : inline(jsons[index] ?? null)));
+}
+
+const ROWS_A_STATEMENT = 1_000;
+/** A reference is no smaller than this. */
+const REFERENCE_BYTES = 64;
+
+/** The size up to which values may stay inline so that together they stay below a total. */
+function limitFor(sizes: readonly { readonly bytes: number }[], totalBytes: number): number {
+  let left = totalBytes;
+  for (const { bytes } of sizes.toSorted((a, b) => a.bytes - b.bytes)) {
+    left -= bytes;
+    if (left < 0) return Math.max(bytes - 1, REFERENCE_BYTES);
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
 /** The whole JSON of a value, references resolved within their workspace. */
 export async function loadValue(db: Database, workspaceId: string, value: Value): Promise<Json> {
   const found = new Map<string, Json>();

@@ -114,7 +114,10 @@ function success(row: Route, schemas: SchemaWriter): JsonObject {
   const isJson = row.produces === undefined;
   const schema = isJson || isStream ? schemas.write(row.reply, 'output', `${row.id}.reply`) : { type: 'string' };
   const of = isStream ? ' (Server-Sent Events; the schema is that of the data of one message)' : '';
-  return { description: description + of, content: { [row.produces?.split(';')[0] ?? 'application/json']: { schema } } };
+  return {
+    description: description + of,
+    content: { [row.produces?.split(';')[0] ?? 'application/json']: { schema } },
+  };
 }
 
 /** What every row may answer for its auth, body and limits, and what it says itself. */

@@ -8,6 +8,8 @@ import { definitionTestRoutes } from './definition-tests.js';
 import { eventRoutes } from './events.js';
 import { runBulkRoutes } from './run-bulk.js';
 import { runCommandRoutes } from './run-commands.js';
+import { runReadRoutes } from './run-reads.js';
+import { runStreamRoutes } from './run-streams.js';
 import { scheduleRoutes } from './schedules.js';
 import { secretRoutes } from './secrets.js';
 import { tokenRoutes } from './tokens.js';
@@ -32,4 +34,6 @@ export const routes: readonly Route[] = [
   ...runCommandRoutes,
   ...runBulkRoutes,
   ...eventRoutes,
+  ...runReadRoutes,
+  ...runStreamRoutes,
 ];

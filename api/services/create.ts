@@ -11,11 +11,14 @@ import { createAuthService } from './auth.js';
 import { createAuthoring } from './create-authoring.js';
 import { createChainRunService } from './chain-runs.js';
 import { createChainService } from './chains.js';
+import { createExplainService } from './explain.js';
 import type { Services } from './index.js';
 import { createRunCommands } from './create-run-commands.js';
+import { createRunReadService } from './run-reads.js';
 import { createRunService } from './runs.js';
 import { createScheduleService } from './schedules.js';
 import { createSecretService } from './secrets.js';
+import { createStreamService } from './streams.js';
 import { createTokenService } from './tokens.js';
 import { createWorkspaceService } from './workspaces.js';
 
@@ -23,7 +26,7 @@ export interface ServiceDeps {
   readonly config: ApiConfig;
   readonly db: Database;
   readonly temporal: TemporalGateway;
-  /** Of runs, as they are written. */
+  /** News of runs, one connection a process. */
   readonly news: RunNews;
   readonly log: Logger;
 }
@@ -50,6 +53,9 @@ export function createServices({ config, db, temporal, news, log }: ServiceDeps)
     secrets: createSecretService(secrets),
     audit,
     runs,
+    runReads: createRunReadService({ db }),
+    explain: createExplainService({ db, temporal }),
+    streams: createStreamService({ db, news }),
     chains: createChainService({ db, rules, secrets, schedules }),
     chainRuns: createChainRunService({ db, runs, rules, secrets }),
     approvals: createApprovalService({ db, runs, audit }),

@@ -5,13 +5,14 @@ import { ENGINE_QUEUE } from '../../workflows/contract/queues.js';
 import type { RunInput } from '../../workflows/contract/run.js';
 import type { ScheduleGateway } from '../services/schedule-gateway.js';
 import { within } from './deadline.js';
+import { createRunInspector, type RunInspector } from './run-inspector.js';
 import { createRunMessages, type RunMessages } from './run-messages.js';
 import { createScheduleGateway } from './schedules.js';
 
 export type { Answer, Refused, RunMessages, RunMoved, TemporalStatus } from './run-messages.js';
 
 /** All the API asks of Temporal. */
-export interface TemporalGateway extends RunMessages {
+export interface TemporalGateway extends RunMessages, RunInspector {
   /** Starts the run's workflow; a run that was started before is left alone. */
   readonly startRun: (input: RunInput) => Promise<void>;
   readonly schedules: ScheduleGateway;
@@ -34,6 +35,7 @@ export function createTemporalGateway({ connection, namespace, eagerStart }: Gat
   return {
     startRun: (input) => within(connection, START_DEADLINE_MS, () => startRun(client, input, eagerStart)),
     ...createRunMessages({ client }),
+    ...createRunInspector(client, namespace),
     schedules: createScheduleGateway({ client }),
     ping: () =>
       within(connection, START_DEADLINE_MS, async () => {

@@ -30,7 +30,33 @@ const mounted = new Set(
 );
 
 /** Ours alone: no surface names them. */
-const own = new Set(['GET /', 'GET /openapi-3.1.json', 'PUT /v1/secrets/{}']);
+const own = new Set([
+  'GET /',
+  'GET /openapi-3.1.json',
+  'PUT /v1/secrets/{}',
+  'GET /v1/runs',
+  'GET /v1/runs/{}',
+  'GET /v1/runs/{}/explain',
+  'GET /v1/runs/{}/steps',
+  'GET /v1/runs/{}/steps/summary',
+  'GET /v1/runs/{}/steps/{}',
+  'GET /v1/runs/{}/stream',
+  'GET /v1/stream',
+  'GET /v1/values/{}',
+  'POST /v1/runs',
+  'POST /v1/runs/{}/waits/{}',
+  'POST /v1/runs/{}/events',
+  'POST /v1/runs/{}/cancel',
+  'POST /v1/runs/{}/terminate',
+  'POST /v1/runs/{}/pause',
+  'POST /v1/runs/{}/unpause',
+  'POST /v1/runs/{}/retry',
+  'POST /v1/runs/{}/continue',
+  'POST /v1/runs/{}/replay',
+  'POST /v1/runs/bulk',
+  'GET /v1/runs/failures',
+  'POST /v1/events',
+]);
 
 /** Areas that are whole; every row of theirs must stay mounted. */
 const finished: readonly string[] = [

@@ -5,7 +5,10 @@ import { routes } from '../../api/routes/index.js';
 import { allRoutes } from '../../api/server.js';
 import { roleCapabilities } from '../../api/services/roles.js';
 import { newSeed, derivedId } from '../../db/ids.js';
+import { writeFlush } from '../../db/run-records.js';
+import { storeValue } from '../../db/values.js';
 import { ADMIN_TOKEN, startTestApi, type Person, type TestApi } from './api.js';
+import { noFlush, seedRun, stepRecord } from './runs.js';
 import { silentTemporal } from './silent-temporal.js';
 
 /** A running API with two workspaces that know nothing of each other, for tests that go over every row. */
@@ -43,7 +46,7 @@ export async function startEveryRow(): Promise<EveryRow> {
       may: roleCapabilities.viewer,
     },
     refused: ['Bearer', 'Basic YTpi', 'Bearer forged.token.value', `Bearer ${await expired(owner)}`],
-    existing: await things(owner),
+    existing: { ...(await things(owner)), ...(await stored(api, owner)) },
     close: api.close,
   };
 }
@@ -64,6 +67,15 @@ const expired = (person: Person): Promise<string> =>
     .setIssuedAt(0)
     .setExpirationTime(1)
     .sign(new TextEncoder().encode('somebody else entirely, of 32 bytes'));
+
+/** What no call of the API alone makes: a step of a run, and a large value. */
+async function stored({ db }: TestApi, owner: Person): Promise<Readonly<Record<string, string>>> {
+  const run = { workspaceId: owner.workspace.id, runId: derivedId('run', newSeed()) };
+  await seedRun(db, { run });
+  await writeFlush(db, run, { ...noFlush, steps: [stepRecord('a', 1)] });
+  const value = await storeValue(db, run, { json: 'x'.repeat(100), limitBytes: 1 });
+  return { runId: run.runId, key: 'a/1', ref: 'ref' in value ? value.ref : '' };
+}
 
 /** One of each kind in the owner's workspace. */
 async function things(owner: Person): Promise<Readonly<Record<string, string>>> {

@@ -14,6 +14,9 @@ export const silentTemporal = (): TemporalGateway => ({
   cancelRun: () => Promise.resolve(false),
   terminateRun: () => Promise.resolve(false),
   statusOfRun: () => Promise.resolve('unknown'),
+  describeRun: () => Promise.resolve(null),
+  pollers: () => Promise.resolve(0),
+  waitsInRun: () => Promise.resolve([]),
   ping: () => Promise.resolve(),
   schedules: {
     upsert: () => Promise.resolve({ nextRunAt: null, resyncAt: new Date(Date.now() + 86_400_000) }),
