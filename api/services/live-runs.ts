@@ -5,7 +5,6 @@ import { scoped } from '../../db/scoped.js';
 import type { RunStatus } from '../../workflows/contract/run.js';
 import { incompatibilities, type Position, type Standing } from '../../workflows/definition/compatibility.js';
 import type { Plan } from '../../workflows/definition/plan.js';
-import { positionOf } from '../../workflows/engine/standing.js';
 
 /** Open runs of one version. */
 export interface LiveRuns {
@@ -112,6 +111,11 @@ function standingOfSteps(plan: Plan, steps: readonly StepPlace[]): Standing {
   const positions: readonly Position[] = [...withFrames(plan, open), ...undoing].flatMap((id) => positionOf(plan, id));
   const kept = readNodes(plan);
   return { positions, forgotten: kept.has('*') ? [] : finished.filter((id) => !kept.has(id)) };
+}
+
+function positionOf(plan: Plan, nodeId: string): readonly Position[] {
+  const node = plan.nodes[nodeId];
+  return node === undefined ? [] : [{ nodeId, kind: node.kind, within: node.within }];
 }
 
 /** Nodes with the maps and loops around them. */

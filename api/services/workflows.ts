@@ -114,7 +114,7 @@ async function createWorkflow(
   const { workspaceId } = actor;
   const { name, description = '', slug: wanted, folder = '', ...graph } = workflow;
   const id = derivedId('def', seed);
-  const parsed = parseDocument('workflow', documentWith(emptyDocument('workflow'), graph));
+  const parsed = parseDocument('workflow', documentWith(emptyDocument('workflow', name), graph));
   const made = await scoped(deps.db, workspaceId).get('definitions', id);
   if (made !== undefined) return present(await findDefinition(deps.db, { workspaceId, definitionId: id }));
   const slug = wanted ?? (await freeSlug(deps.db, workspaceId, slugFrom(name, 'workflow')));

@@ -5,7 +5,7 @@ import { JsonSchema, Mapping, Template } from '../../workflows/definition/nodes/
 import { mappingProblem, templateProblem } from '../../workflows/definition/expressions.js';
 import type { Json } from '../../workflows/definition/values.js';
 import type { ErrorDetail } from '../http/errors.js';
-import { schemaProblem } from './json-schema.js';
+import { schemaProblem } from '../../db/json-schema.js';
 
 const path = z
   .string()
