@@ -37,21 +37,12 @@ function moveNode(node: PlanNode, owner: string): PlanNode {
 /** Ids of nodes in configurations; an end ends the nested workflow, never the one around it. */
 function moveConfig(node: PlanNode, prefix: string): PlanNode {
   const moved = (ids: readonly string[]): string[] => ids.map((id) => `${prefix}${id}`);
-  switch (node.kind) {
-    case 'map':
-      return { ...node, config: { ...node.config, entry: `${prefix}${node.config.entry}` } };
-    case 'loop':
-      return { ...node, config: { ...node.config, entry: `${prefix}${node.config.entry}` } };
-    case 'cancel':
-      return { ...node, config: { nodes: moved(node.config.nodes) } };
-    case 'compensate':
-      return node.config.nodes === undefined ? node : { ...node, config: { nodes: moved(node.config.nodes) } };
-    case 'end':
-      return { ...node, config: { ...node.config, terminate: false } };
-    // oxlint-disable-next-line typescript/switch-exhaustiveness-check -- reason: no other kind names nodes
-    default:
-      return node;
-  }
+  if (node.kind === 'map') return { ...node, config: { ...node.config, entry: `${prefix}${node.config.entry}` } };
+  if (node.kind === 'loop') return { ...node, config: { ...node.config, entry: `${prefix}${node.config.entry}` } };
+  if (node.kind === 'cancel') return { ...node, config: { nodes: moved(node.config.nodes) } };
+  if (node.kind === 'compensate' && node.config.nodes !== undefined)
+    return { ...node, config: { nodes: moved(node.config.nodes) } };
+  return node.kind === 'end' ? { ...node, config: { ...node.config, terminate: false } } : node;
 }
 
 const moveCondition = (condition: Condition, prefix: string): Condition =>

@@ -125,7 +125,7 @@ export function readsOfSite({ type, config }: Site): Reads {
   return mergeReads(...fields, readsOfKind(kindOfType[type], config));
 }
 
-function readsOfKind(kind: NodeKind, config: object): Reads {
+export function readsOfKind(kind: NodeKind, config: object): Reads {
   if (kind === 'instruction_agent') return { vars: true, message: true };
   if (kind === 'knowledge') return { message: true };
   return kind === 'code' && 'source' in config && typeof config.source === 'string' ? readsOfSource(config.source) : {};

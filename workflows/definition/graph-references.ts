@@ -1,28 +1,25 @@
 import { fieldProblems, fieldsOf } from './fields.js';
-import { kindOfType, schemaFor, type Site, type SiteOf } from './graph-configs.js';
+import { kindOfType, schemaFor, type GraphType, type Site, type SiteOf } from './graph-configs.js';
 import type { CompileContext } from './graph-context.js';
-import { cronProblem } from './chain-problems.js';
+import { cronProblem } from './cron-problem.js';
 import { pointerOf, type GraphProblem, type Path } from './problems.js';
 import type { Json } from './values.js';
 
 /** What is wrong inside single nodes: fields, addresses, tools, other definitions. */
 
-type Found = Omit<GraphProblem, 'pointer' | 'node_id' | 'severity'> & {
+/** A finding with its path in the configuration. */
+export interface Found {
+  readonly code: string;
   readonly path: Path;
-  readonly severity?: 'warning';
-};
+  readonly message: string;
+  readonly severity?: GraphProblem['severity'];
+}
+
+/** A type with its configuration. */
+export type Configured = { readonly [K in GraphType]: Pick<SiteOf<K>, 'type' | 'config'> }[GraphType];
 
 export function siteProblems(site: Site, context: CompileContext): readonly GraphProblem[] {
-  // -- reason: configurations are JSON that zod has read
-  const fields = fieldsOf(schemaFor(site.type, site.config), site.config as Json);
-  const found: readonly Found[] = [
-    ...fields
-      .flatMap(fieldProblems)
-      .map(({ severity, ...each }) => (severity === 'warning' ? { ...each, severity } : each)),
-    ...ownProblems(site, context),
-    ...addressProblems(site, context),
-  ];
-  return found.map(({ path, severity = 'blocker', ...rest }) => ({
+  return configFindings(site, context).map(({ path, severity = 'blocker', ...rest }): GraphProblem => ({
     ...rest,
     severity,
     node_id: site.node.id,
@@ -30,28 +27,40 @@ export function siteProblems(site: Site, context: CompileContext): readonly Grap
   }));
 }
 
-function ownProblems(site: Site, context: CompileContext): readonly Found[] {
-  switch (site.type) {
-    case 'instruction_agent':
-      return agentProblems(site.config, context);
-    case 'agent':
-      return 'instructions' in site.config ? agentProblems(site.config, context) : boundProblems(site.config, context);
-    case 'flow-agent':
-      return boundProblems(site.config, context);
-    case 'tool':
-      return toolProblems([site.config.tool_name], ['tool_name'], context);
-    case 'workflow':
-      return nestedProblems(site, context);
-    case 'subflow':
-      return subflowProblems(site, context);
-    case 'delay': {
-      const problem = 'cron' in site.config ? cronProblem(site.config.cron, site.config.timezone) : null;
-      return problem === null ? [] : [{ code: 'bad_schedule', path: [problem.key], message: problem.message }];
-    }
-    // oxlint-disable-next-line typescript/switch-exhaustiveness-check -- reason: the others refer to nothing outside
-    default:
-      return [];
-  }
+export function configFindings(site: Configured, context: CompileContext): readonly Found[] {
+  // -- reason: configurations are JSON that zod has read
+  const fields = fieldsOf(schemaFor(site.type, site.config), site.config as Json);
+  return [...fields.flatMap(fieldProblems), ...ownProblems(site, context), ...addressProblems(site, context)];
+}
+
+type Check<K extends GraphType> = (
+  site: Pick<SiteOf<K>, 'type' | 'config'>,
+  context: CompileContext,
+) => readonly Found[];
+
+/** Of the types that refer to something outside, or mean something zod does not know. */
+const own: { readonly [K in GraphType]?: Check<K> } = {
+  instruction_agent: ({ config }, context) => agentProblems(config, context),
+  agent: ({ config }, context) =>
+    'instructions' in config ? agentProblems(config, context) : boundProblems(config, context),
+  'flow-agent': ({ config }, context) => boundProblems(config, context),
+  tool: ({ config }, context) => toolProblems([config.tool_name], ['tool_name'], context),
+  workflow: (site, context) => nestedProblems(site, context),
+  subflow: (site, context) => subflowProblems(site, context),
+  delay: ({ config }) => delayProblems(config),
+};
+
+function ownProblems(site: Configured, context: CompileContext): readonly Found[] {
+  // -- reason: the record holds for each type the function of that type; the compiler cannot relate the two
+  const check = own[site.type] as Check<GraphType> | undefined;
+  return check?.(site, context) ?? [];
+}
+
+function delayProblems(config: SiteOf<'delay'>['config']): readonly Found[] {
+  const problem = 'cron' in config ? cronProblem(config.cron, config.timezone) : null;
+  return problem === null
+    ? []
+    : [{ code: 'bad_schedule', path: [problem.key], message: `Correct ${problem.key}: ${problem.message}` }];
 }
 
 function agentProblems(config: SiteOf<'instruction_agent'>['config'], context: CompileContext): readonly Found[] {
@@ -84,7 +93,7 @@ function boundProblems(config: SiteOf<'flow-agent'>['config'], context: CompileC
   return definitionProblems({ id, path, what: 'agent' }, context);
 }
 
-function nestedProblems({ config }: SiteOf<'workflow'>, context: CompileContext): readonly Found[] {
+function nestedProblems({ config }: Pick<SiteOf<'workflow'>, 'config'>, context: CompileContext): readonly Found[] {
   const id = config.workflow_id ?? config.definition_id;
   const path = [
     config.workflow_id === undefined && config.definition_id !== undefined ? 'definition_id' : 'workflow_id',
@@ -99,7 +108,7 @@ function nestedProblems({ config }: SiteOf<'workflow'>, context: CompileContext)
 }
 
 /** A workflow may call itself as a run of its own: the engine bounds how deep. */
-function subflowProblems({ config }: SiteOf<'subflow'>, context: CompileContext): readonly Found[] {
+function subflowProblems({ config }: Pick<SiteOf<'subflow'>, 'config'>, context: CompileContext): readonly Found[] {
   const path = ['definition'];
   if (config.definition !== context.id || context.id === null)
     return definitionProblems({ id: config.definition, path, what: 'definition' }, context);
@@ -127,7 +136,7 @@ function definitionProblems(
 }
 
 /** A templated address is checked when it is called. */
-function addressProblems({ type, config }: Site, { urlProblem }: CompileContext): readonly Found[] {
+function addressProblems({ type, config }: Configured, { urlProblem }: CompileContext): readonly Found[] {
   const found: Found[] = [];
   const check = (value: unknown, path: Path): void => {
     if (typeof value !== 'string' || /\{[{%]/.test(value)) return;
