@@ -136,6 +136,7 @@ export function fail(
   state: RunState,
   { visit, error, edges }: Failure & { readonly edges?: readonly PlanEdge[] },
 ): RunState {
+  if (state.end !== null) return state;
   const node = nodeOf(plan, visit.nodeId);
   if (node.policy.onError.action === 'park') return park(state, visit, located({ visit, error }));
   const after = afterFailure(plan, { visit, error });
