@@ -3,7 +3,7 @@ import type { RunActivities } from '../contract/activities.js';
 import type { Moved, MoveVersion } from '../contract/messages.js';
 import { records } from '../contract/timeouts.js';
 import { incompatibilities } from '../definition/compatibility.js';
-import { standingOf } from '../engine/standing.js';
+import { standingOf } from '../engine/positions.js';
 import type { RunSession } from './session.js';
 
 const { loadPlan, recordVersion } = proxyActivities<RunActivities>(records);
