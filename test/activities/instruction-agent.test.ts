@@ -5,7 +5,7 @@ import { Failure } from '../../workflows/contract/failures.js';
 import { inline, type Json } from '../../workflows/definition/values.js';
 import { startHttpPeer, type HttpPeer } from './peers.js';
 import { startModelPeer, type ChatRequest, type ModelPeer, type Said } from './model-peer.js';
-import { keyOf, openStage, type NodeConfigOf, type Stage } from './stage.js';
+import { keyOf, openStage, wordsOf, type NodeConfigOf, type Stage } from './stage.js';
 
 let stage: Stage;
 let model: ModelPeer;
@@ -98,7 +98,7 @@ test('thinks, calls its tool, answers, remembers, and says what it cost', async 
     ['/llm/2', 'llm', 'done'],
     ['/tool/1', 'tool', 'done'],
   ]);
-  expect((await stage.events('token')).map(({ text }) => text).join('')).toBe('It is on its way.');
+  expect(wordsOf(await stage.events('token'))).toBe('It is on its way.');
   const [, second] = model.asked();
   expect(second?.messages.map(({ role }) => role)).toEqual(['system', 'user', 'assistant', 'tool']);
   expect(second?.tools?.[0]?.function).toMatchObject({ name: 'order', parameters: { required: ['id'] } });

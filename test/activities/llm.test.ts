@@ -5,7 +5,7 @@ import { Failure } from '../../workflows/contract/failures.js';
 import { inline } from '../../workflows/definition/values.js';
 import { buildContext, buildDeps, failureOf, plainRunners } from './peers.js';
 import { startModelPeer, type ModelPeer, type Said } from './model-peer.js';
-import { openStage, type NodeConfigOf, type Stage } from './stage.js';
+import { openStage, wordsOf, type NodeConfigOf, type Stage } from './stage.js';
 
 let stage: Stage;
 let peer: ModelPeer;
@@ -40,7 +40,7 @@ describe('llm', () => {
     expect(outputs).toEqual([inline({ text: 'One two three', model: 'm-1', provider: 'openai-compatible', usage })]);
     expect((await stage.step()).cost).toEqual({ usd: (11 * 2 + 7 * 10) / 1_000_000, ...usage });
     const tokens = await stage.events('token');
-    expect(tokens.map(({ text }) => text).join('')).toBe('One two three');
+    expect(wordsOf(tokens)).toBe('One two three');
     expect(tokens[0]).toMatchObject({ key: 'n/1', node_id: 'n', attempt: 1, index: 0 });
     expect(peer.asked()).toMatchObject([
       {
