@@ -15,7 +15,6 @@ import { quietEnvironment } from './stage.js';
 /** The real segment with its records, and nodes that do what a test says. */
 export interface SegmentStage {
   readonly db: Database;
-  readonly activities: ReturnType<typeof createSegmentActivities>;
   run: RunRef;
   /** Idempotency keys of what was executed. */
   calls: string[];
@@ -69,7 +68,6 @@ export async function openSegments(): Promise<SegmentStage> {
   const activities = createSegmentActivities({ db, runners, secret, warn: () => undefined });
   const stage: SegmentStage = {
     db,
-    activities,
     close,
     run: { workspaceId: 'ws_1', runId: '' },
     calls: [],
