@@ -4,6 +4,7 @@ import { auditRoutes } from './audit.js';
 import { authRoutes } from './auth.js';
 import { chainRoutes } from './chains.js';
 import { definitionRoutes } from './definitions.js';
+import { definitionVersionRoutes } from './definition-versions.js';
 import { definitionTestRoutes } from './definition-tests.js';
 import { eventRoutes } from './events.js';
 import { runBulkRoutes } from './run-bulk.js';
@@ -29,6 +30,7 @@ export const routes: readonly Route[] = [
   ...scheduleRoutes,
   ...workflowRoutes,
   ...definitionRoutes,
+  ...definitionVersionRoutes,
   ...definitionTestRoutes,
   ...workspaceToolRoutes,
   ...runCommandRoutes,
