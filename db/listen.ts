@@ -158,6 +158,7 @@ async function keepListening(line: Line, stopping: AbortSignal): Promise<void> {
 async function listenOnce({ url, heard }: Line, stopping: AbortSignal, onConnected: () => void): Promise<void> {
   const client = new pg.Client({
     connectionString: url,
+    application_name: 'keelson-news',
     keepAlive: true,
     connectionTimeoutMillis: 5_000,
     query_timeout: 5_000,

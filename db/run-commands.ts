@@ -1,5 +1,4 @@
 import { sql, type Selectable } from 'kysely';
-import type { NodeError } from '../workflows/contract/failures.js';
 import type { RunRef, RunStatus } from '../workflows/contract/run.js';
 import type { Plan } from '../workflows/definition/plan.js';
 import type { Database } from './client.js';
@@ -35,53 +34,17 @@ export async function requestCancel(db: Database, run: RunRef, by: string): Prom
   return row?.status ?? null;
 }
 
-export interface RunClosing {
-  readonly status: 'failed' | 'cancelled';
-  readonly error: NodeError;
-  /** Who closed it, as its waits name people. */
-  readonly by: string;
-  /** Closes it only in one of these. */
-  readonly from?: readonly RunStatus[];
-}
-
-/** Ends the record of a run whose workflow can no longer do so, with what was open in it. False when it had ended. */
-export async function closeRun(db: Database, { workspaceId, runId }: RunRef, closing: RunClosing): Promise<boolean> {
-  const { status, error, by, from = OPEN_STATUSES } = closing;
-  return db.transaction().execute(async (trx) => {
-    const closed = await scoped(trx, workspaceId)
-      .update('runs', runId)
-      .set((eb) => ({
-        status,
-        error: JSON.stringify(error),
-        ended_at: sql<Date>`clock_timestamp()`,
-        started_at: eb.fn.coalesce('started_at', 'created_at'),
-      }))
-      .where('status', 'in', from)
-      .executeTakeFirst();
-    if (closed.numUpdatedRows === 0n) return false;
-    await trx
-      .updateTable('run_steps')
-      .set({ status: 'cancelled', ended_at: sql<Date>`clock_timestamp()` })
-      .where('run_id', '=', runId)
-      .where('status', 'in', ['running', 'waiting', 'parked'])
-      .execute();
-    await trx
-      .updateTable('waits')
-      .set({ status: 'cancelled', decided_by: by, decided_at: sql<Date>`clock_timestamp()` })
-      .where('run_id', '=', runId)
-      .where('status', '=', 'pending')
-      .execute();
-    return true;
-  });
-}
-
-/** Runs that this one started and that have not ended. */
+/** Runs that this one waits for. Of one that it started and left to itself, its own step is completed. */
 export async function openChildren(db: Database, { workspaceId, runId }: RunRef): Promise<readonly RunRef[]> {
   const rows = await scoped(db, workspaceId)
     .select('runs')
     .select('id')
     .where('parent_run_id', '=', runId)
     .where('status', 'in', OPEN_STATUSES)
+    .where(
+      sql<boolean>`not exists (select from run_steps
+        where run_id = runs.parent_run_id and key = runs.parent_key and status = 'completed')`,
+    )
     .execute();
   return rows.map(({ id }) => ({ workspaceId, runId: id }));
 }
@@ -102,19 +65,6 @@ export const stepPlaces = (db: Database, runId: string): Promise<readonly StepPl
     .where('run_id', '=', runId)
     .orderBy('seq')
     .execute();
-
-/** Open runs after this one by id, for a look at whether Temporal agrees. Not queued ones: the sweep starts those. */
-export async function runsToReconcile(db: Database, after: string, limit: number): Promise<readonly RunRef[]> {
-  const rows = await db
-    .selectFrom('runs')
-    .select(['id', 'workspace_id'])
-    .where('status', 'in', ['running', 'waiting', 'paused'])
-    .where('id', '>', after)
-    .orderBy('id')
-    .limit(limit)
-    .execute();
-  return rows.map((row) => ({ workspaceId: row.workspace_id, runId: row.id }));
-}
 
 /** Runs somebody asked to stop so long ago that the request may not have reached Temporal. */
 export async function cancelsToRepeat(db: Database, olderThanMs: number, limit: number): Promise<readonly RunRef[]> {

@@ -295,6 +295,8 @@ export interface Tables {
     request_hash: string;
     /** How often it was claimed. */
     claims: Generated<number>;
+    /** The round of the step that claimed it last. */
+    round: Generated<number>;
     receipt: Jsonb<Json> | null;
     error: Jsonb<NodeError> | null;
     claimed_at: Generated<Date>;

@@ -13,7 +13,10 @@ export const VersionRef = z
   .meta({ description: 'An id, a number, or `draft`: the draft as it is now, published or not' });
 
 const Commanded = z.object({ id: z.string(), status: z.enum(runStatuses) }).meta({ id: 'RunCommanded' });
-const Reason = z.object({ reason: z.string().max(2_000).optional() }).prefault({}).meta({ id: 'RunStopReason' });
+const Reason = z
+  .object({ reason: z.string().max(2_000).optional() })
+  .prefault({})
+  .meta({ id: 'RunStopReason' });
 const Config = z.record(z.string(), JsonValue).meta({ description: "Merged over the node's config" });
 
 const Accepted = z
@@ -48,7 +51,9 @@ const NewRun = z
 const WaitAnswer = z
   .strictObject({
     decision: z.enum(['approve', 'reject']).optional().meta({ description: 'Required by a decision' }),
-    data: JsonValue.optional().meta({ description: 'What the form asks for; the message, where the run waits for one' }),
+    data: JsonValue.optional().meta({
+      description: 'What the form asks for; the message, where the run waits for one',
+    }),
     note: z.string().max(5_000).optional(),
     shown_hash: z.string().max(200).optional().meta({ description: 'Refused when what is shown is another by now' }),
   })
@@ -78,11 +83,16 @@ const RetryNode = z
 
 const ContinueRun = z
   .strictObject({
-    from: z.string().min(1).max(1_000).optional().meta({ description: "A step's key or a node's id; the failed step without it" }),
-    version: VersionRef.optional().meta({ description: "An id, a number or `draft`; the run's own version without it" }),
-    patch: z
-      .strictObject({ input: JsonValue.optional(), nodes: z.record(z.string(), Config).optional() })
-      .default({}),
+    from: z
+      .string()
+      .min(1)
+      .max(1_000)
+      .optional()
+      .meta({ description: "A step's key or a node's id; the failed step without it" }),
+    version: VersionRef.optional().meta({
+      description: "An id, a number or `draft`; the run's own version without it",
+    }),
+    patch: z.strictObject({ input: JsonValue.optional(), nodes: z.record(z.string(), Config).optional() }).default({}),
   })
   .prefault({})
   .meta({ id: 'RunContinue' });

@@ -81,9 +81,10 @@ function stepAsked(row: RunRow, steps: readonly StepPlace[], from: string | unde
   throw invalid([{ field: 'from', message: `"${from}" is no step of this run${suggestion(from, names)}` }]);
 }
 
-function lastUnfinished({ status }: RunRow, steps: readonly StepPlace[]): StepPlace {
-  const step =
-    steps.findLast((each) => each.status === 'failed') ?? steps.findLast((each) => each.status === 'cancelled');
+/** Of the node its error names, if there is one. */
+function lastUnfinished({ status, error }: RunRow, steps: readonly StepPlace[]): StepPlace {
+  const unfinished = steps.filter((each) => each.status === 'failed' || each.status === 'cancelled');
+  const step = unfinished.findLast((each) => each.node_id === error?.node_id) ?? unfinished.at(-1);
   if (step !== undefined) return step;
   const example = steps.at(-1)?.node_id;
   const such = example === undefined ? '' : `, such as "${example}"`;

@@ -15,10 +15,10 @@ export function suggestion(asked: string, names: readonly string[]): string {
 /** Levenshtein's: how many letters must change. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (const [i, letter] of [...a].entries()) {
+  for (const [i, letter] of a.split('').entries()) {
     let diagonal = row[0] ?? 0;
     const next = [i + 1];
-    for (const [j, other] of [...b].entries()) {
+    for (const [j, other] of b.split('').entries()) {
       const above = row[j + 1] ?? 0;
       next.push(Math.min(diagonal + (letter === other ? 0 : 1), above + 1, (next[j] ?? 0) + 1));
       diagonal = above;

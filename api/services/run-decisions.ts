@@ -86,20 +86,23 @@ interface WaitAnswer {
 }
 
 /** What the wait needs to be told, by its kind. */
-function answerOf(wait: WaitRow, { decision, data }: Decision): WaitAnswer {
-  const needsDecision = wait.kind === 'decision' || wait.kind === 'parked';
-  if (needsDecision && decision === undefined) {
-    throw invalid([{ field: 'decision', message: 'is required here: approve or reject' }]);
-  }
-  if (wait.kind === 'message' && data === undefined) {
-    throw invalid([{ field: 'data', message: 'is required here: it is the message' }]);
-  }
-  const verdict = decision ?? 'approve';
+function answerOf(wait: WaitRow, asked: Decision): WaitAnswer {
+  refuseIncomplete(wait, asked);
+  const { decision = 'approve', data } = asked;
   // whoever refuses need not fill in what an approval asks for
-  if (wait.form === null || (verdict === 'reject' && data === undefined)) return { decision: verdict, input: data };
+  if (wait.form === null || (decision === 'reject' && data === undefined)) return { decision, input: data };
   const filled = data ?? {};
   checkJson(wait.form, filled, 'data');
-  return { decision: verdict, input: filled };
+  return { decision, input: filled };
+}
+
+function refuseIncomplete({ kind }: WaitRow, { decision, data }: Decision): void {
+  if (decision === undefined && (kind === 'decision' || kind === 'parked')) {
+    throw invalid([{ field: 'decision', message: 'is required here: approve or reject' }]);
+  }
+  if (data === undefined && kind === 'message') {
+    throw invalid([{ field: 'data', message: 'is required here: it is the message' }]);
+  }
 }
 
 const words: Readonly<Record<WaitSettlement['outcome'], WaitRow['status']>> = {

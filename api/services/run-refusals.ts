@@ -18,7 +18,8 @@ const errors: Readonly<Record<Refused, (message: string) => ApiError>> = {
   nothing_to_change: (message) => conflict(message),
   closed: () => conflict('The run has ended.'),
   busy: () => soon('As many callers as one run takes are waiting for it; try again in a moment.'),
-  late: () => soon('The run has not answered in time; ask again with the same Idempotency-Key to learn what came of it.'),
+  late: () =>
+    soon('The run has not answered in time; ask again with the same Idempotency-Key to learn what came of it.'),
 };
 
 export const refusalError = ({ outcome, message }: Refusal): ApiError => errors[outcome](message);

@@ -1,10 +1,5 @@
-import {
-  closeRun,
-  findRun,
-  openChildren,
-  requestCancel,
-  type RunClosing,
-} from '../../db/run-commands.js';
+import { markLost } from '../../db/reconcile.js';
+import { findRun, isOpenStatus, openChildren, requestCancel } from '../../db/run-commands.js';
 import { appendRunEvent } from '../../db/run-events.js';
 import type { Database } from '../../db/client.js';
 import type { RunRef } from '../../workflows/contract/run.js';
@@ -61,47 +56,51 @@ async function answerEnded(db: Database, run: RunRef): Promise<Commanded> {
   return { id: run.runId, status };
 }
 
-export type CancelDeps = Pick<RunStopDeps, 'db' | 'runs' | 'temporal'>;
-
-/**
- * Hands the request to Temporal. A run it does not know gets its workflow first and the request at once after: a start
- * that is under way elsewhere then finds the id taken, so that nothing of a cancelled run can begin later.
- */
 export async function deliverCancel({ db, runs, temporal }: CancelDeps, run: RunRef): Promise<void> {
   if (await temporal.cancelRun(run)) return;
-  const row = await findRun(db, run);
   // a subflow is its parent's to start, and hears of the request when it was
-  if (row?.status === 'queued' && row.parent_run_id !== null) return;
+  if (await isParents(db, run)) return;
   if (await runs.startQueued(run)) await temporal.cancelRun(run);
-  await closeRun(db, run, cancelled(row?.cancel_requested_by ?? 'system'));
+  const error = { type: 'cancelled', message: 'The run was cancelled.' };
+  await markLost(db, run, { status: 'cancelled', error });
 }
 
-const cancelled = (by: string): RunClosing => ({
-  status: 'cancelled',
-  error: { type: 'cancelled', message: 'The run was cancelled.' },
-  by,
-});
+export type CancelDeps = Pick<RunStopDeps, 'db' | 'runs' | 'temporal'>;
+
+/** A subflow that its parent is about to start. */
+async function isParents(db: Database, run: RunRef): Promise<boolean> {
+  const row = await findRun(db, run);
+  return row?.status === 'queued' && row.parent_run_id !== null && !(await isOrphan(db, run));
+}
+
+/** A subflow that its parent did not come to start. */
+export async function isOrphan(db: Database, run: RunRef): Promise<boolean> {
+  const row = await findRun(db, run);
+  if (row?.status !== 'queued' || row.parent_run_id === null) return false;
+  const parent = await findRun(db, { workspaceId: run.workspaceId, runId: row.parent_run_id });
+  return parent === undefined || !isOpenStatus(parent.status);
+}
 
 async function terminateRun(deps: RunStopDeps, stop: Stop): Promise<Commanded> {
   const { db, runs, temporal } = deps;
   const { actor, runId, reason } = stop;
   const run = refOf(stop);
-  const row = await mustFindRun(db, run);
+  await mustFindRun(db, run);
   const message = reason === null ? 'The run was terminated.' : `The run was terminated: ${reason}`;
   // as with cancelling, a start that is under way must find the id taken
   const isStopped = await temporal.terminateRun(run, message);
   if (!isStopped && (await runs.startQueued(run))) await temporal.terminateRun(run, message);
-  const closing = { status: 'cancelled', error: { type: 'terminated', message }, by: actor.id } as const;
-  if (!(await closeRun(db, run, closing)) && !wasTerminated(await findRun(db, run))) {
-    throw conflict(`The run has ended (${row.status}): there is nothing to terminate.`);
-  }
+  await markLost(db, run, { status: 'cancelled', error: { type: 'terminated', message } });
+  const { status, error } = await mustFindRun(db, run);
+  if (error?.type !== 'terminated') throw conflict(`The run has ended (${status}): there is nothing to terminate.`);
   await cancelChildren(deps, run, actor.id);
-  return { id: runId, status: 'cancelled' };
+  return { id: runId, status };
 }
 
-const wasTerminated = (row: Awaited<ReturnType<typeof findRun>>): boolean => row?.error?.type === 'terminated';
+type ChildrenDeps = CancelDeps & Pick<RunStopDeps, 'log'>;
 
-async function cancelChildren(deps: RunStopDeps, run: RunRef, by: string): Promise<void> {
+/** Of a run that can no longer stop them itself. */
+export async function cancelChildren(deps: ChildrenDeps, run: RunRef, by: string): Promise<void> {
   for (const child of await openChildren(deps.db, run)) {
     try {
       await requestCancel(deps.db, child, by);

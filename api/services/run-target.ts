@@ -70,11 +70,12 @@ export async function targetOf(
     .select('versions')
     .select(['id', 'number', 'plan'])
     .where('definition_id', '=', definition.id);
-  const found = await (version === undefined || version === 'draft'
-    ? query.where('id', '=', definition.version_id ?? '')
-    : isNumber(version)
-      ? query.where('number', '=', Number(version))
-      : query.where('id', '=', String(version))
+  const found = await (
+    version === undefined || version === 'draft'
+      ? query.where('id', '=', definition.version_id ?? '')
+      : isNumber(version)
+        ? query.where('number', '=', Number(version))
+        : query.where('id', '=', String(version))
   ).executeTakeFirst();
   if (found === undefined) throw missing(definition, version);
   const { id: versionId, number, plan } = found;

@@ -93,6 +93,7 @@ const statements = [
     status text not null check (status in ('claimed', 'done', 'failed')),
     request_hash text not null,
     claims int not null default 1,
+    round int not null default 0,
     receipt json,
     error jsonb,
     claimed_at timestamptz not null default clock_timestamp(),

@@ -2,7 +2,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { ApplicationFailure, CancelledFailure } from '@temporalio/activity';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { Fault, NodeFailure, type NodeContext, type NodeRunners } from '../../activities/nodes/runner.js';
+import {
+  Fault,
+  NodeFailure,
+  type NodeAnswer,
+  type NodeContext,
+  type NodeRunners,
+} from '../../activities/nodes/runner.js';
 import { createSegmentActivities } from '../../activities/segment.js';
 import type { Database } from '../../db/client.js';
 import { derivedId, newSeed } from '../../db/ids.js';
@@ -25,6 +31,7 @@ let db: Database;
 let run: RunRef;
 let calls: string[];
 let behave: (context: NodeContext<ActivityKind>) => Promise<Json>;
+let adds: Omit<NodeAnswer, 'output'>;
 
 beforeAll(async () => {
   database = await testDatabase();
@@ -46,6 +53,7 @@ afterAll(() => database.close());
 beforeEach(async () => {
   calls = [];
   behave = ({ node }) => Promise.resolve(`${node.id} done`);
+  adds = {};
   run = { workspaceId: 'ws_1', runId: derivedId('run', newSeed()) };
   await insertRun(db, {
     run,
@@ -58,11 +66,24 @@ beforeEach(async () => {
   });
 });
 
-const note = (context: NodeContext<ActivityKind>): Promise<Json> => {
+const note = async (context: NodeContext<ActivityKind>): Promise<NodeAnswer> => {
   calls.push(context.idempotencyKey);
-  return behave(context);
+  return { output: await behave(context), ...adds };
 };
-const runners: NodeRunners = { agent: note, assistant: note, webhook: note, notify: note };
+const runners: NodeRunners = {
+  agent: note,
+  assistant: note,
+  webhook: note,
+  notify: note,
+  instruction_agent: note,
+  llm: note,
+  knowledge: note,
+  http: note,
+  tool: note,
+  code: note,
+  email: note,
+  channel_send: note,
+};
 const secret = (_workspace: string, name: string): Promise<string> => Promise.resolve(`value-of-${name}`);
 
 const inputOf = (ids: readonly string[], more: Partial<RunSegmentInput> = {}): RunSegmentInput => ({
@@ -70,10 +91,16 @@ const inputOf = (ids: readonly string[], more: Partial<RunSegmentInput> = {}): R
   steps: ids.map((id, index) => ({
     // -- reason: `agent` makes nodes of an activity's kind
     node: agent(id, { action: 'fail' }, { maxAttempts: 2, backoffMs: 10 }) as NodeOf<ActivityKind>,
+    nodeId: id,
+    key: `${id}/1`,
+    scope: '',
     visit: 1,
+    round: 0,
+    isUndone: false,
     seq: 10 + index,
   })),
   input: inline('in'),
+  scope: { run: { id: run.runId, input: null }, vars: {}, steps: {}, item: null, index: null, message: null },
   flush,
   inlineLimitBytes: 1_000,
   finishes: false,
@@ -84,7 +111,7 @@ const quietEnvironment = (): MockActivityEnvironment =>
   new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
 
 const segment = (input: RunSegmentInput, environment = quietEnvironment()): Promise<SegmentResult> =>
-  environment.run(createSegmentActivities({ db, runners, secret }).runSegment, input);
+  environment.run(createSegmentActivities({ db, runners, secret, warn: () => undefined }).runSegment, input);
 
 const stepOf = (id: string) =>
   db.selectFrom('run_steps').selectAll().where('run_id', '=', run.runId).where('node_id', '=', id).executeTakeFirst();

@@ -1,10 +1,9 @@
 import { createHmac } from 'node:crypto';
 import { afterEach, expect, test } from '@jest/globals';
-import { createNodeRunners } from '../../activities/nodes/runner.js';
-import { buildContext, buildDeps, failureOf, startHttpPeer, type HttpPeer } from './peers.js';
+import { buildContext, buildDeps, failureOf, startHttpPeer, type HttpPeer, plainRunners } from './peers.js';
 
 const peers: HttpPeer[] = [];
-const runners = createNodeRunners(buildDeps());
+const runners = plainRunners(buildDeps());
 const peerOf = async (...args: Parameters<typeof startHttpPeer>): Promise<HttpPeer> => {
   const peer = await startHttpPeer(...args);
   peers.push(peer);

@@ -90,7 +90,7 @@ describe('POST /v1/runs/bulk', () => {
       .where('trigger', '=', 'continue')
       .where('definition_id', '=', definition.id)
       .execute();
-    expect(made.map(({ origin }) => origin?.run_id).toSorted()).toEqual(ids([one, two]).toSorted());
+    expect(made.map(({ origin }) => String(origin?.run_id)).toSorted()).toEqual(ids([one, two]).toSorted());
   });
 
   test('retries every parked node', async () => {
@@ -101,7 +101,10 @@ describe('POST /v1/runs/bulk', () => {
     });
     await open();
     temporal.play({ retryNode: () => Promise.resolve({ outcome: 'done', value: { status: 'running', seq: 3 } }) });
-    expect((await bulk({ filter: { definition: 'many' }, action: 'retry' })).body).toMatchObject({ matched: 1, done: 1 });
+    expect((await bulk({ filter: { definition: 'many' }, action: 'retry' })).body).toMatchObject({
+      matched: 1,
+      done: 1,
+    });
     expect(temporal.asked('retryNode')).toMatchObject([
       [run, { nodeId: 'a' }],
       [run, { nodeId: 'b' }],

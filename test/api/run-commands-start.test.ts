@@ -83,10 +83,7 @@ describe('POST /v1/runs', () => {
     await publish(api.db, person, { slug: 'typed', plan: { ...linePlan(pass('a')), inputSchema } });
     const refused = await start({ definition: 'typed', input: { lines: [1] } });
     expect(refused.status).toBe(422);
-    expect(refused.body.error?.details.map(({ field }) => field).toSorted()).toEqual([
-      'input.amount',
-      'input.lines.0',
-    ]);
+    expect(refused.body.error?.details.map(({ field }) => field).toSorted()).toEqual(['input.amount', 'input.lines.0']);
     expect((await start({ definition: 'typed', input: { amount: 3, lines: ['x'] } })).status).toBe(202);
   });
 

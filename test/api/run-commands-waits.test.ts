@@ -109,7 +109,10 @@ describe('POST /v1/runs/{id}/waits/{token}', () => {
     expect(temporal.asked('resolveWait')).toEqual([]);
     expect((await answer(run, token, { decision: 'reject' })).status).toBe(200);
     expect((await answer(run, token, { decision: 'approve', data: { amount: 3 } })).status).toBe(200);
-    expect(temporal.asked('resolveWait')).toMatchObject([[{}, { value: null }], [{}, { value: { json: { amount: 3 } } }]]);
+    expect(temporal.asked('resolveWait')).toMatchObject([
+      [{}, { value: null }],
+      [{}, { value: { json: { amount: 3 } } }],
+    ]);
   });
 
   test('asks for what the kind of wait needs', async () => {

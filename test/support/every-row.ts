@@ -8,6 +8,7 @@ import { newSeed, derivedId } from '../../db/ids.js';
 import { writeFlush } from '../../db/run-records.js';
 import { storeValue } from '../../db/values.js';
 import { ADMIN_TOKEN, startTestApi, type Person, type TestApi } from './api.js';
+import { openWaitOf } from './commands.js';
 import { noFlush, seedRun, stepRecord } from './runs.js';
 import { silentTemporal } from './silent-temporal.js';
 
@@ -68,13 +69,14 @@ const expired = (person: Person): Promise<string> =>
     .setExpirationTime(1)
     .sign(new TextEncoder().encode('somebody else entirely, of 32 bytes'));
 
-/** What no call of the API alone makes: a step of a run, and a large value. */
+/** What no call of the API alone makes: a step of a run, a wait, and a large value. */
 async function stored({ db }: TestApi, owner: Person): Promise<Readonly<Record<string, string>>> {
   const run = { workspaceId: owner.workspace.id, runId: derivedId('run', newSeed()) };
   await seedRun(db, { run });
   await writeFlush(db, run, { ...noFlush, steps: [stepRecord('a', 1)] });
   const value = await storeValue(db, run, { json: 'x'.repeat(100), limitBytes: 1 });
-  return { runId: run.runId, key: 'a/1', ref: 'ref' in value ? value.ref : '' };
+  const token = await openWaitOf(db, run);
+  return { runId: run.runId, key: 'a/1', token, ref: 'ref' in value ? value.ref : '' };
 }
 
 /** One of each kind in the owner's workspace. */

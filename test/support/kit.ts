@@ -26,6 +26,8 @@ interface KitOptions {
   readonly config?: Partial<HttpConfig>;
   readonly idempotency?: AppOptions['idempotency'];
   readonly drainMs?: number;
+  /** Throws to refuse whoever calls. */
+  readonly onAuthenticate?: () => void;
   readonly streams?: Omit<StreamSettings, 'stopping'>;
   readonly probes?: Readonly<Record<string, () => Promise<unknown>>>;
 }
@@ -44,7 +46,7 @@ export async function startKit({ db, rows, ...more }: KitOptions): Promise<KitSe
   const stopping = new AbortController();
   const app = createApp({
     routes: allRoutes(rows, { version: testConfig.version, probes: more.probes ?? {} }),
-    services: kitServices(audit),
+    services: kitServices(audit, more.onAuthenticate ?? (() => undefined)),
     db,
     log: pino({ level: 'debug' }, { write: (line: string) => lines.push(line) }),
     config: { ...testConfig, ...more.config },
@@ -68,9 +70,14 @@ export async function startKit({ db, rows, ...more }: KitOptions): Promise<KitSe
 }
 
 // -- reason: the rows of the kit's tests ask no other service
-const kitServices = (audit: AuditEntry[]): Services =>
+const kitServices = (audit: AuditEntry[], onAuthenticate: () => void): Services =>
   ({
-    auth: { authenticate: ({ authorization }: Credentials) => Promise.resolve().then(() => actorOf(authorization)) },
+    auth: {
+      authenticate: ({ authorization }: Credentials) =>
+        Promise.resolve()
+          .then(onAuthenticate)
+          .then(() => actorOf(authorization)),
+    },
     audit: {
       record: (entry: AuditEntry) => {
         audit.push(entry);

@@ -25,7 +25,7 @@ const settlementsOf = (heard: Heard) => heard.flushes.flatMap((flush) => flush.s
 
 test('a line of durable nodes costs one activity each, and the last one ends the run', async () => {
   const heard = await play(linePlan(pass('in'), agent('a'), agent('b')));
-  expect(heard.segments).toEqual([['a#1'], ['b#1']]);
+  expect(heard.segments).toEqual([['a/1'], ['b/1']]);
   expect(heard.end).toEqual({ status: 'completed', output: inline('b done') });
   expect(heard.flushes.map((flush) => flush.status)).toEqual(['running', null]);
   expect(stepsOf(heard)).toEqual(['in:completed']);
@@ -33,7 +33,7 @@ test('a line of durable nodes costs one activity each, and the last one ends the
 
 test('a line of fast nodes shares one activity', async () => {
   const heard = await play(linePlan(logLine('a'), logLine('b'), logLine('c')));
-  expect(heard.segments).toEqual([['a#1', 'b#1', 'c#1']]);
+  expect(heard.segments).toEqual([['a/1', 'b/1', 'c/1']]);
 });
 
 test('a failure inside a line fails the run at that node', async () => {
@@ -49,13 +49,13 @@ test('a failure inside a line fails the run at that node', async () => {
 
 test('parallel sides join', async () => {
   const heard = await play(parallel);
-  expect(heard.segments.flat().sort()).toEqual(['a#1', 'b#1', 'z#1']);
+  expect(heard.segments.flat().sort()).toEqual(['a/1', 'b/1', 'z/1']);
   expect(heard.end?.status).toBe('completed');
 });
 
 test('the branch taken is told', async () => {
   const heard = await play(branching);
-  expect(heard.segments).toEqual([['a#1']]);
+  expect(heard.segments).toEqual([['a/1']]);
   expect(heard.flushes[0]).toMatchObject({ taken: 'in-branch' });
 });
 
@@ -92,7 +92,7 @@ describe('waits', () => {
       expect(results.filter((each) => each.status === 'fulfilled')).toHaveLength(1);
       await handle.result();
     });
-    expect(heard.segments).toEqual([['after#1']]);
+    expect(heard.segments).toEqual([['after/1']]);
   });
 
   test('an unknown token is refused by name', async () => {
@@ -125,7 +125,7 @@ describe('waits', () => {
       await handle.executeUpdate(resolveWait, decide('approve', waitToken(runId, 'x/1')));
       await handle.result();
     });
-    expect(heard.segments).toEqual([['z#1']]);
+    expect(heard.segments).toEqual([['z/1']]);
   });
 
   test('cancelling the run closes its waits', async () => {
@@ -138,7 +138,7 @@ describe('waits', () => {
 describe('continue-as-new', () => {
   test.each([0, 100])('keeps waits, visits and decisions with %d runs in the cache', async (maxCachedWorkflows) => {
     const heard = await play(loop, goRound, { input: { maxHistoryEvents: 20 }, maxCachedWorkflows });
-    expect(heard.segments).toEqual([['a#1'], ['a#2'], ['a#3'], ['a#4'], ['z#1']]);
+    expect(heard.segments).toEqual([['a/1'], ['a/2'], ['a/3'], ['a/4'], ['z/1']]);
     expect(heard.waits).toHaveLength(4);
     expect(heard.end).toMatchObject({ status: 'completed' });
   });
@@ -146,6 +146,6 @@ describe('continue-as-new', () => {
   test('a timer is re-armed from its absolute time', async () => {
     const plan = linePlan(agent('a'), agent('b'), agent('c'), delay('later', 3_600), agent('z'));
     const heard = await play(plan, toEnd, { input: { maxHistoryEvents: 12 } });
-    expect(heard.segments).toEqual([['a#1'], ['b#1'], ['c#1'], ['z#1']]);
+    expect(heard.segments).toEqual([['a/1'], ['b/1'], ['c/1'], ['z/1']]);
   });
 });

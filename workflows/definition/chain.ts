@@ -46,15 +46,21 @@ export const stepKinds = [...plainKinds, ...paletteKinds] as const;
 export type StepKind = (typeof stepKinds)[number];
 
 const patience = {
-  timeout_seconds: z.number().int().min(1).max(600).optional(),
-  max_retries: z.number().int().min(0).max(20).optional(),
+  timeout_seconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(600)
+    .optional()
+    .meta({ description: 'Longest time one attempt may take' }),
+  max_retries: z.number().int().min(0).max(20).optional().meta({ description: 'Attempts after the first' }),
 };
 
 const turn = {
-  agent_slug: z.string().max(200).optional(),
+  agent_slug: z.string().max(200).optional().meta({ description: 'Name of the agent; the label without it' }),
   message: z.string().max(20_000).optional().meta({ description: 'Liquid template over `input`' }),
-  instructions: z.string().max(20_000).optional(),
-  model: z.string().max(200).optional(),
+  instructions: z.string().max(20_000).optional().meta({ description: 'Liquid template of the system prompt' }),
+  model: z.string().max(200).optional().meta({ description: 'Name of a configured model' }),
   ...patience,
 };
 
@@ -72,35 +78,37 @@ export const plainConfigs = {
   webhook: z.strictObject({
     url: z.string().max(2_000).optional().meta({ description: 'Outbound target; absent on an inbound webhook' }),
     secret: z.string().max(500).optional().meta({ description: 'HMAC key; kept in the secret vault' }),
-    headers: z.record(z.string(), z.string()).optional(),
+    headers: z.record(z.string(), z.string()).optional().meta({ description: 'Headers by name; Liquid templates' }),
     ...patience,
   }),
   schedule: z.strictObject({
-    cron: z.string().max(200).optional(),
+    cron: z.string().max(200).optional().meta({ description: 'Five fields, or a nickname such as @daily' }),
     delay_seconds: z
       .number()
       .min(0)
       .max(400 * 86_400)
-      .optional(),
-    timezone: z.string().max(100).optional(),
+      .optional()
+      .meta({ description: 'How long to wait' }),
+    timezone: z.string().max(100).optional().meta({ description: 'IANA name; UTC without it' }),
   }),
   notify: z.strictObject({
-    channel: z.enum(['log', 'email', 'webhook']).optional(),
-    to: z.string().max(2_000).optional(),
-    subject: z.string().max(500).optional(),
-    text: z.string().max(20_000).optional(),
-    secret: z.string().max(500).optional(),
+    channel: z.enum(['log', 'email', 'webhook']).optional().meta({ description: 'Follows from `to` without it' }),
+    to: z.string().max(2_000).optional().meta({ description: 'Mail or web address; Liquid template' }),
+    subject: z.string().max(500).optional().meta({ description: 'Liquid template' }),
+    text: z.string().max(20_000).optional().meta({ description: 'Liquid template; the text of the input without it' }),
+    secret: z.string().max(500).optional().meta({ description: 'HMAC key; kept in the secret vault' }),
     ...patience,
   }),
   human: z.strictObject({
-    prompt: z.string().max(5_000).optional(),
-    assignee: z.string().max(500).optional(),
+    prompt: z.string().max(5_000).optional().meta({ description: 'The question; the label without it' }),
+    assignee: z.string().max(500).optional().meta({ description: 'Who is told; by mail if it is an address' }),
     timeout_seconds: z
       .number()
       .int()
       .min(1)
       .max(400 * 86_400)
-      .optional(),
+      .optional()
+      .meta({ description: 'How long it is open' }),
   }),
 } as const;
 

@@ -40,10 +40,23 @@ export function waysOf(document: GraphDocument, sites: ReadonlyMap<string, Site>
       const id = edge.id === undefined ? {} : { edge_id: edge.id };
       const pointer = pointerOf(['edges', index, ...field.split('.')]);
       problems.push({ code, severity: 'blocker', ...id, pointer, message });
+      ways.push({ ...unread(edge), index });
     } else ways.push({ ...reading, index });
   }
   return { ways: ordered(ways, sites), problems };
 }
+
+/** It leads from one node to another all the same. */
+const unread = ({ id, source: from, target: to, priority = 0 }: GraphEdge): Omit<Way, 'index'> => ({
+  ...(id === undefined ? {} : { id }),
+  from,
+  to,
+  port: 'out',
+  condition: { type: 'contains', text: '' },
+  label: null,
+  priority,
+  isFallback: false,
+});
 
 function readWay(edge: GraphEdge, source: Site, engine: GraphDocument['engine']) {
   const port = readPort(edge, source.type);

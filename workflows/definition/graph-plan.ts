@@ -2,6 +2,7 @@ import { schemaFor, typeOf, type GraphType, type Site } from './graph-configs.js
 import type { CompileContext } from './graph-context.js';
 import { MOST_NODES, shapeProblems, typeProblems } from './graph-checks.js';
 import { planEdge, waysOf } from './graph-edges.js';
+import { nameProblems } from './graph-names.js';
 import { inlinePlan } from './graph-inline.js';
 import { listenId, listenNode, planNode } from './graph-nodes.js';
 import { siteProblems } from './graph-references.js';
@@ -32,6 +33,7 @@ export function compileGraph(document: GraphDocument, context: CompileContext): 
     ...structureProblems(document),
     ...sizeProblems(document),
     ...typeProblems(document),
+    ...nameProblems(document, sites),
     ...configProblems,
     ...documentSchemas(document),
     ...('problem' in entry ? entryProblems(shape, entry) : []),

@@ -2,13 +2,14 @@ import { frameId, visitKey } from '../contract/ids.js';
 import type { NodeError } from '../contract/failures.js';
 import type { NodeOf, Plan } from '../definition/plan.js';
 import { inline, jsonOf, type Value } from '../definition/values.js';
-import { nodeOf } from './graph.js';
+import { inPlanOrder, nodeOf } from './graph.js';
 import { joinInput } from './joins.js';
 import type { Arrival, Frame, Group, RunState, Visit } from './state.js';
-import { dropFrame, enter, stepped } from './tokens.js';
+import { dropFrame, dropInside, enter, isOpen, stepped } from './tokens.js';
 
 /** Begins the body of an open map: as many items at once as it allows. */
 export function openItems(plan: Plan, state: RunState, of: { visit: Visit; items: readonly Value[] }): RunState {
+  if (state.end !== null || !isOpen(state, of.visit)) return state;
   const owner = visitKey(of.visit);
   const group: Group = { items: of.items, next: 0, results: of.items.map(() => null), ended: 0, error: null };
   return beginFrames(plan, { ...stepped(state), groups: { ...state.groups, [owner]: group } }, of.visit);
@@ -16,6 +17,7 @@ export function openItems(plan: Plan, state: RunState, of: { visit: Visit; items
 
 /** Begins the next round of an open loop. */
 export function openRound(plan: Plan, state: RunState, of: { visit: Visit; input: Value }): RunState {
+  if (state.end !== null || !isOpen(state, of.visit)) return state;
   const owner = visitKey(of.visit);
   const before = state.groups[owner];
   const round = before?.next ?? 0;
@@ -68,9 +70,7 @@ function beginFrame(plan: Plan, state: RunState, { visit, index, item }: NewFram
 
 /** An item or round failed and so does its map or loop: nothing of it goes on. */
 export function failGroup(state: RunState, owner: string, error: NodeError): RunState {
-  const emptied = Object.keys(state.frames)
-    .filter((id) => state.frames[id]?.owner === owner)
-    .reduce((next, id) => dropFrame(next, id), stepped(state));
+  const emptied = dropInside(stepped(state), `${owner}/`);
   const group = emptied.groups[owner];
   return group === undefined ? emptied : { ...emptied, groups: { ...emptied.groups, [owner]: { ...group, error } } };
 }
@@ -89,9 +89,9 @@ export function endFrame(plan: Plan, state: RunState, { id, result }: { id: stri
   return beginFrames(plan, { ...dropped, groups: { ...dropped.groups, [frame.owner]: counted } }, visit);
 }
 
-/** One loose end gives the output; several give an object by node. */
-export function outputOf(sinks: readonly Arrival[]): Value {
+/** One loose end gives the output; several give an object by node, of each node what came last. */
+export function outputOf(plan: Plan, sinks: readonly Arrival[]): Value {
   const [only] = sinks;
   if (only === undefined) return inline(null);
-  return sinks.length === 1 ? only.value : joinInput(sinks);
+  return sinks.length === 1 ? only.value : joinInput(inPlanOrder(plan, sinks, ({ nodeId }) => nodeId));
 }

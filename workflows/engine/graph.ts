@@ -1,14 +1,18 @@
-import { EVERY_STEP } from '../definition/reads.js';
 import type { Plan, PlanEdge, PlanNode, Port } from '../definition/plan.js';
+import { EVERY_STEP } from '../definition/reads.js';
 
 /** What is asked of a plan again and again, worked out once a plan. */
 interface Index {
   readonly out: ReadonlyMap<string, readonly PlanEdge[]>;
   readonly in: ReadonlyMap<string, readonly PlanEdge[]>;
-  /** For each join the nodes its edges come from. */
+  /** For each node the nodes its edges come from. */
   readonly sources: ReadonlyMap<string, readonly string[]>;
-  /** Nodes whose output some expression reads. */
+  /** Ids of nodes whose output some expression reads. */
   readonly kept: ReadonlySet<string>;
+  /** Places of the nodes in the document. */
+  readonly places: ReadonlyMap<string, number>;
+  /** By `wayInto`, worked out when first asked for. */
+  readonly feeders: Map<string, ReadonlySet<string>>;
 }
 
 const indexes = new WeakMap<Plan, Index>();
@@ -23,6 +27,8 @@ function indexOf(plan: Plan): Index {
     in: into,
     sources: new Map([...into].map(([id, edges]) => [id, [...new Set(edges.map((edge) => edge.from))]])),
     kept: keptNodes(plan),
+    places: new Map(Object.keys(plan.nodes).map((id, place) => [id, place])),
+    feeders: new Map<string, ReadonlySet<string>>(),
   };
   indexes.set(plan, index);
   return index;
@@ -30,7 +36,11 @@ function indexOf(plan: Plan): Index {
 
 function groupEdges(edges: readonly PlanEdge[], by: (edge: PlanEdge) => string): Map<string, PlanEdge[]> {
   const groups = new Map<string, PlanEdge[]>();
-  for (const edge of edges) groups.set(by(edge), [...(groups.get(by(edge)) ?? []), edge]);
+  for (const edge of edges) {
+    const group = groups.get(by(edge));
+    if (group === undefined) groups.set(by(edge), [edge]);
+    else group.push(edge);
+  }
   return groups;
 }
 
@@ -56,20 +66,35 @@ export const edgesInto = (plan: Plan, nodeId: string): readonly PlanEdge[] => in
 
 export const sourcesOf = (plan: Plan, nodeId: string): readonly string[] => indexOf(plan).sources.get(nodeId) ?? NONE;
 
+/** Some expressions say only while they run which node they read: then all outputs are kept. */
 export function isKept(plan: Plan, nodeId: string): boolean {
   const { kept } = indexOf(plan);
   return kept.has(nodeId) || kept.has(EVERY_STEP);
 }
 
-/** The given nodes and all that can be come to from them without passing through `barrier`. */
-export function reachable(plan: Plan, from: Iterable<string>, barrier: string): ReadonlySet<string> {
-  const { out } = indexOf(plan);
-  const seen = new Set<string>();
-  const queue = [...from];
+/** The order of nodes in the document: what has no other order goes by it, so that it never depends on who was first. */
+export function inPlanOrder<T>(plan: Plan, things: readonly T[], nodeIdOf: (thing: T) => string): readonly T[] {
+  const { places } = indexOf(plan);
+  const placeOf = (thing: T): number => places.get(nodeIdOf(thing)) ?? 0;
+  return things.toSorted((a, b) => placeOf(a) - placeOf(b));
+}
+
+/** Where what comes from one node meets a join. */
+export const wayInto = (source: string, joinId: string): string => `${source}>${joinId}`;
+
+/** The nodes from which a join can be come to by way of one of its sources; what passes through the join is past it. */
+export function feedersOf(plan: Plan, source: string, joinId: string): ReadonlySet<string> {
+  const { feeders } = indexOf(plan);
+  const way = wayInto(source, joinId);
+  const known = feeders.get(way);
+  if (known !== undefined) return known;
+  const found = new Set<string>();
+  const queue = [source];
   for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
-    if (id === barrier || seen.has(id)) continue;
-    seen.add(id);
-    for (const edge of out.get(id) ?? NONE) queue.push(edge.to);
+    if (id === joinId || found.has(id)) continue;
+    found.add(id);
+    queue.push(...sourcesOf(plan, id));
   }
-  return seen;
+  feeders.set(way, found);
+  return found;
 }

@@ -5,6 +5,8 @@ import type { Value } from '../definition/values.js';
 /** One activation of one node. */
 export interface Visit extends VisitPlace {
   readonly input: Value;
+  /** Ways into joins that went on without what was to come this way, by `wayInto`: there it is ignored. */
+  readonly late?: readonly string[];
 }
 
 export type RunEnd =
@@ -56,8 +58,6 @@ export interface RunState {
   readonly visits: Readonly<Record<string, number>>;
   /** What has arrived at each join and is not consumed yet, by `inScope`. */
   readonly arrivals: Readonly<Record<string, readonly Arrival[]>>;
-  /** Sources whose arrival a join has gone on without and will ignore, by `inScope`. */
-  readonly swallows: Readonly<Record<string, readonly string[]>>;
   /** By frame id; the root frame has none. */
   readonly frames: Readonly<Record<string, Frame>>;
   readonly groups: Readonly<Record<string, Group>>;
@@ -76,4 +76,6 @@ export interface Arrival {
   /** Where it came from. */
   readonly nodeId: string;
   readonly value: Value;
+  /** As of a visit. */
+  readonly late?: readonly string[];
 }

@@ -1,4 +1,4 @@
-import { ApplicationFailure, condition, setHandler } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, condition, setHandler } from '@temporalio/workflow';
 import { Failure } from '../contract/failures.js';
 import { visitKey } from '../contract/ids.js';
 import {
@@ -31,25 +31,35 @@ const refused = (message: string, type: Failure): ApplicationFailure => Applicat
 /** Messages may come before a large plan is loaded: then their handlers wait and judge what validators could not. */
 export function handleMessages(input: RunInput, holder: SessionHolder): void {
   const ready = async (): Promise<RunSession> => {
-    await condition(() => holder.session !== undefined);
+    if (holder.session === undefined) await condition(() => holder.session !== undefined);
     // -- reason: the condition above holds
     return holder.session as RunSession;
   };
+  /** A run that is being cancelled still hears what is said to it. */
+  const handle =
+    <T, R>(work: (session: RunSession, request: T) => R | Promise<R>): ((request: T) => Promise<R>) =>
+    (request) =>
+      CancellationScope.nonCancellable(async () => work(await ready(), request));
   const judged =
     <T>(judge: (session: RunSession, request: T) => void) =>
     (request: T): void => {
       if (holder.session !== undefined) judge(holder.session, request);
     };
-  setHandler(resolveWait, async (request) => resolve(await ready(), request), { validator: judged(judgeWait) });
-  setHandler(takeTurn, async (request) => speakTo(await ready(), request), { validator: judged(judgeTurn) });
-  setHandler(retryNode, async (request) => retry(await ready(), request), { validator: judged(judgeRetry) });
-  setHandler(pauseRun, async (request) => pause(await ready(), request), { validator: judged(judgePause) });
-  setHandler(moveVersion, async (request) => moveTo(await ready(), request));
-  setHandler(raiseEvent, async (event) => (await ready()).waits.receive(event));
-  setHandler(childEnded, async ({ key, end }) => {
-    const session = await ready();
-    if (session.children.has(key)) session.childEnds.set(key, end);
-  });
+  setHandler(resolveWait, handle(resolve), { validator: judged(judgeWait) });
+  setHandler(takeTurn, handle(speakTo), { validator: judged(judgeTurn) });
+  setHandler(retryNode, handle(retry), { validator: judged(judgeRetry) });
+  setHandler(pauseRun, handle(pause), { validator: judged(judgePause) });
+  setHandler(moveVersion, handle(moveTo));
+  setHandler(
+    raiseEvent,
+    handle((session, event) => session.waits.receive(event)),
+  );
+  setHandler(
+    childEnded,
+    handle((session, { key, end }) => {
+      if (session.children.has(key)) session.childEnds.set(key, end);
+    }),
+  );
   setHandler(runView, () => ({
     state: holder.session?.state ?? input.carry?.state ?? null,
     waits: holder.session?.waits.all() ?? [],
@@ -153,7 +163,7 @@ async function retry(session: RunSession, request: RetryNode) {
   for (const { token, ...place } of parkedOf(session, nodeId)) {
     const key = visitKey(place);
     session.waits.settle({ ...{ token, outcome: 'resolved', by, note: null, value: null }, at: Date.now() });
-    await condition(() => session.state.parked[key] === undefined || session.draining);
+    await condition(() => session.state.parked[key] === undefined || session.draining || session.state.end !== null);
   }
   return { status: session.status(), seq: session.state.seq };
 }

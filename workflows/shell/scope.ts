@@ -3,7 +3,14 @@ import type { Evaluated, RunActivities, Scope } from '../contract/activities.js'
 import type { NodeError } from '../contract/failures.js';
 import { inScope } from '../contract/ids.js';
 import { records } from '../contract/timeouts.js';
-import { EVERY_STEP, ExpressionError, namesOf, resolveMapping, type Names } from '../definition/expressions.js';
+import {
+  EVERY_STEP,
+  ExpressionError,
+  namedSteps,
+  namesOf,
+  resolveMapping,
+  type Names,
+} from '../definition/expressions.js';
 import type { Reads } from '../definition/plan.js';
 import { inline, jsonOf, type Json, type Value } from '../definition/values.js';
 import type { Visit } from '../engine/state.js';
@@ -24,11 +31,12 @@ export class NodeProblem extends Error {
 export function scopeOf(session: RunSession, visit: Visit, reads: Reads = {}): Scope {
   const { state, input } = session;
   const frame = state.frames[visit.scope];
-  const steps = readIds(session, reads).map((id) => [id, outputSeenFrom(session, visit.scope, id)] as const);
+  const ids = readIds(session, reads);
+  const outputs = Object.fromEntries(ids.map((id) => [id, outputSeenFrom(session, visit.scope, id)]));
   return {
     run: { id: input.run.runId, input: reads.run === true ? input.input : null },
     vars: reads.vars === true ? state.vars : {},
-    steps: Object.fromEntries(steps),
+    steps: namedSteps(outputs, { ...reads, steps: ids }),
     item: reads.item === true ? (frame?.item ?? null) : null,
     index: frame?.index ?? null,
     message: reads.message === true ? session.talk.message : null,

@@ -160,14 +160,14 @@ export async function awaitEvent(session: RunSession, visit: Visit, node: NodeOf
   failVisit(session, visit, { error: { type: 'timeout', message }, startedAt });
 }
 
-/** The user of a conversation speaks next; a run that is none ends its path here. */
+/** The user of a conversation speaks next; a run that is none is told everything at its start, and its path ends here. */
 export async function awaitMessage(session: RunSession, visit: Visit, node: NodeOf<'listen'>): Promise<void> {
   const startedAt = Date.now();
   const unheard = session.talk.takeUnheard();
-  if (unheard !== null) return leave(session, visit, { output: messageOf(unheard), startedAt, decidedBy: 'user' });
   if (session.input.isConversation !== true) {
-    return leave(session, visit, { output: visit.input, startedAt, endsPath: true });
+    return leave(session, visit, { output: visit.input, startedAt, endsPath: unheard === null });
   }
+  if (unheard !== null) return leave(session, visit, { output: messageOf(unheard), startedAt, decidedBy: 'user' });
   const { greeting, timeout_seconds: timeout } = node.config;
   if (greeting !== undefined && visit.visit === 1 && !isWaiting(session, visit)) {
     session.talk.say(node.id, await textFor(session, visit, greeting));
