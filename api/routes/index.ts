@@ -4,6 +4,7 @@ import { auditRoutes } from './audit.js';
 import { authRoutes } from './auth.js';
 import { chainRoutes } from './chains.js';
 import { definitionRoutes } from './definitions.js';
+import { nodeTypeRoutes } from './node-types.js';
 import { definitionVersionRoutes } from './definition-versions.js';
 import { definitionTestRoutes } from './definition-tests.js';
 import { eventRoutes } from './events.js';
@@ -30,6 +31,7 @@ export const routes: readonly Route[] = [
   ...scheduleRoutes,
   ...workflowRoutes,
   ...definitionRoutes,
+  ...nodeTypeRoutes,
   ...definitionVersionRoutes,
   ...definitionTestRoutes,
   ...workspaceToolRoutes,

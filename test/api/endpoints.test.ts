@@ -74,6 +74,7 @@ const own = new Set([
   'POST /v1/definitions/{}/test-node',
   'POST /v1/definitions/{}/test-run',
   'GET /v1/workspace-tools/{}',
+  'GET /v1/node-types',
 ]);
 
 /** Rows of whole areas whose time has not come. */
