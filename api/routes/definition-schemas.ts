@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import type { Plan } from '../../workflows/definition/plan.js';
 import type { Json } from '../../workflows/definition/values.js';
+import { Reply, type Frozen } from '../http/route.js';
 import { refusal } from '../http/validate.js';
 import { JsonValue, Time } from '../http/schemas.js';
+import type { Draft as DraftView } from '../services/definitions.js';
 
 /** Shapes that the routes of definitions and of each of their surfaces share. */
 
@@ -103,5 +105,17 @@ export function expectedRevision(header: string | undefined, inBody?: number): n
 
 export const etag = (revision: number): { readonly etag: string } => ({ etag: `"${revision}"` });
 
+export const Draft = z.object({ document: JsonValue, revision: z.number().int() }).meta({ id: 'Draft' });
+
+/** A document to look at instead of the draft. */
+export const OptionalDocument = z.strictObject({ document: JsonValue.optional() }).prefault({});
+
+/** A draft with its revision as ETag. */
+export const taggedDraft = (draft: DraftView): Reply<Frozen<z.input<typeof Draft>>> =>
+  new Reply(draft, { headers: etag(draft.revision) });
+
 /** An object of JSON by name. */
-export const JsonByName = z.record(z.string().min(1).max(100), z.custom<Json>((value) => value !== undefined));
+export const JsonByName = z.record(
+  z.string().min(1).max(100),
+  z.custom<Json>((value) => value !== undefined),
+);

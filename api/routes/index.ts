@@ -4,6 +4,8 @@ import { auditRoutes } from './audit.js';
 import { authRoutes } from './auth.js';
 import { chainRoutes } from './chains.js';
 import { definitionRoutes } from './definitions.js';
+import { nodeTypeRoutes } from './node-types.js';
+import { definitionVersionRoutes } from './definition-versions.js';
 import { definitionTestRoutes } from './definition-tests.js';
 import { eventRoutes } from './events.js';
 import { runBulkRoutes } from './run-bulk.js';
@@ -29,6 +31,8 @@ export const routes: readonly Route[] = [
   ...scheduleRoutes,
   ...workflowRoutes,
   ...definitionRoutes,
+  ...nodeTypeRoutes,
+  ...definitionVersionRoutes,
   ...definitionTestRoutes,
   ...workspaceToolRoutes,
   ...runCommandRoutes,
