@@ -82,8 +82,7 @@ export interface PublishDeps extends DraftDeps {
 export function createPublishService(deps: PublishDeps): PublishService {
   const { db } = deps;
   return {
-    validate: async (of) =>
-      validationOf((await compileRow(deps, of.workspaceId, await findDefinition(db, of))).problems),
+    validate: (of, replay) => validate(deps, of, replay),
     publish: (actor, definitionId, request) => publish(deps, actor, { definitionId, ...request }),
     versions: async (of, page) =>
       pageOfVersions(db, { row: await findDefinition(db, of), workspaceId: of.workspaceId }, page),
