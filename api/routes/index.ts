@@ -12,6 +12,7 @@ import { runBulkRoutes } from './run-bulk.js';
 import { runCommandRoutes } from './run-commands.js';
 import { runReadRoutes } from './run-reads.js';
 import { runStreamRoutes } from './run-streams.js';
+import { runtimeWorkflowRoutes } from './runtime-workflows.js';
 import { scheduleRoutes } from './schedules.js';
 import { secretRoutes } from './secrets.js';
 import { tokenRoutes } from './tokens.js';
@@ -30,6 +31,7 @@ export const routes: readonly Route[] = [
   ...approvalRoutes,
   ...scheduleRoutes,
   ...workflowRoutes,
+  ...runtimeWorkflowRoutes,
   ...definitionRoutes,
   ...nodeTypeRoutes,
   ...definitionVersionRoutes,

@@ -90,6 +90,8 @@ export interface RunTables {
     cost: Jsonb<Cost> | null;
     /** Variables the step set. */
     vars: Jsonb<Readonly<Record<string, Value>>> | null;
+    /** What it said to the user of a conversation, where that is not its output. */
+    said: string | null;
   };
   blobs: {
     id: string;
