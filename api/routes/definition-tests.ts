@@ -40,7 +40,8 @@ export const definitionTestRoutes: readonly Route[] = [
     id: 'definitions.testNode',
     method: 'POST',
     path: `${one}/test-node`,
-    summary: 'Run one node of the draft and answer its output within 30 seconds; the rest of the draft may be unfinished',
+    summary:
+      'Run one node of the draft and answer its output within 30 seconds; the rest of the draft may be unfinished',
     idempotent: true,
     audit: { entity: 'run' },
     body: NodeTestBody,
@@ -66,7 +67,6 @@ export const definitionTestRoutes: readonly Route[] = [
       .object({ id: z.string(), run_id: z.string(), status: Status, version_id: z.string() })
       .meta({ id: 'StartedTest' }),
     errors: { 422: '`blockers` keep the draft from running, or the input breaks its schema' },
-    handle: ({ actor, params, body, seed }, { tests }) =>
-      tests.testRun(actor, params.definition_id, { ...body, seed }),
+    handle: ({ actor, params, body, seed }, { tests }) => tests.testRun(actor, params.definition_id, { ...body, seed }),
   }),
 ];

@@ -45,7 +45,7 @@ async function knownDefinitions(
 ): Promise<ReadonlyMap<string, KnownDefinition>> {
   const known = new Map<string, KnownDefinition>();
   const seen = new Set(named);
-  for (let asked = named; asked.length > 0 && seen.size <= MAX_DEFINITIONS; ) {
+  for (let asked = named; asked.length > 0 && seen.size <= MAX_DEFINITIONS;) {
     const rows = await liveDefinitions(db, workspaceId, asked);
     for (const { id, kind, version_id: versionId, plan } of rows) {
       known.set(id, { kind, published: plan !== null, versionId, ...(plan === null ? {} : { plan }) });

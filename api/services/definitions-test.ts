@@ -117,11 +117,7 @@ function stubsOf(plan: Plan, live: readonly string[]): Readonly<Record<string, J
 }
 
 /** Its end, or where it waits; what it has come to when time is up. */
-async function resultOf(
-  { db, news }: TestDeps,
-  run: RunRef,
-  nodeId: string,
-): Promise<Omit<NodeTestResult, 'stubbed'>> {
+async function resultOf({ db, news }: TestDeps, run: RunRef, nodeId: string): Promise<Omit<NodeTestResult, 'stubbed'>> {
   const ask = async () => {
     const row = await runRow(db, run);
     return row.status === 'queued' || row.status === 'running' ? null : row;

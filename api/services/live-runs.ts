@@ -72,7 +72,11 @@ export async function standingRuns(db: Database, of: DefinitionRef, limit: numbe
   const versionIds = [...new Set(runs.flatMap(({ version_id: id }) => id ?? []))];
   if (runs.length === 0) return [];
   const [versions, steps] = await Promise.all([
-    scoped(db, of.workspaceId).select('versions').select(['id', 'number', 'plan']).where('id', 'in', versionIds).execute(),
+    scoped(db, of.workspaceId)
+      .select('versions')
+      .select(['id', 'number', 'plan'])
+      .where('id', 'in', versionIds)
+      .execute(),
     stepsOf(
       db,
       runs.map(({ id }) => id),
@@ -130,7 +134,9 @@ function withFrames(plan: Plan, ids: readonly string[]): ReadonlySet<string> {
 
 /** The nodes whose results a run of this plan keeps. */
 function readNodes(plan: Plan): ReadonlySet<string> {
-  const ofEdges = plan.edges.flatMap(({ condition }) => (condition.type === 'cel' ? (condition.reads?.steps ?? []) : []));
+  const ofEdges = plan.edges.flatMap(({ condition }) =>
+    condition.type === 'cel' ? (condition.reads?.steps ?? []) : [],
+  );
   return new Set([...Object.values(plan.nodes).flatMap(({ reads }) => reads?.steps ?? []), ...ofEdges]);
 }
 

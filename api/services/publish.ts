@@ -16,12 +16,15 @@ import {
 import { compileRow } from './definitions.js';
 import { isBlocker, refusedBy, type GraphProblem } from './documents.js';
 import { liveVersions, type LiveRuns } from './live-runs.js';
+import { replayRuns, type Replay } from './replay-gate.js';
 import type { MoveOutcome, MoveRuns } from './publish-move.js';
 
 export interface Validation {
   readonly ok: boolean;
   readonly blockers: readonly GraphProblem[];
   readonly warnings: readonly GraphProblem[];
+  /** When it was asked for. */
+  readonly replay?: Replay;
 }
 
 export interface Published {
@@ -41,8 +44,8 @@ export interface PublishRequest {
 }
 
 export interface PublishService {
-  /** What a publish of the draft would say. */
-  readonly validate: (of: DefinitionRef) => Promise<Validation>;
+  /** What a publish of the draft would say, and which of so many ended runs it would lead elsewhere. */
+  readonly validate: (of: DefinitionRef, replay: number | null) => Promise<Validation>;
   /** Makes the draft the live version; content published before is the version it was. */
   readonly publish: (actor: Actor, definitionId: string, request: PublishRequest) => Promise<Published>;
   readonly versions: (
@@ -79,7 +82,7 @@ export interface PublishDeps extends DraftDeps {
 export function createPublishService(deps: PublishDeps): PublishService {
   const { db } = deps;
   return {
-    validate: async (of) => validationOf((await compileRow(deps, of.workspaceId, await findDefinition(db, of))).problems),
+    validate: (of, replay) => validate(deps, of, replay),
     publish: (actor, definitionId, request) => publish(deps, actor, { definitionId, ...request }),
     versions: async (of, page) =>
       pageOfVersions(db, { row: await findDefinition(db, of), workspaceId: of.workspaceId }, page),
@@ -104,9 +107,11 @@ export function createPublishService(deps: PublishDeps): PublishService {
   };
 }
 
-export function validationOf(problems: readonly GraphProblem[]): Validation {
+async function validate(deps: PublishDeps, of: DefinitionRef, replay: number | null): Promise<Validation> {
+  const { plan, problems } = await compileRow(deps, of.workspaceId, await findDefinition(deps.db, of));
   const blockers = problems.filter(isBlocker);
-  return { ok: blockers.length === 0, blockers, warnings: problems.filter((problem) => !isBlocker(problem)) };
+  const said = { ok: blockers.length === 0, blockers, warnings: problems.filter((problem) => !isBlocker(problem)) };
+  return replay === null ? said : { ...said, replay: await replayRuns(deps.db, of, { plan, limit: replay }) };
 }
 
 async function publish(
@@ -161,11 +166,7 @@ async function makeLive(deps: PublishDeps, trx: Database, { row, of, version }: 
   return afterLive(trx, { ...live, schedules: deps.schedules });
 }
 
-async function rollBack(
-  deps: PublishDeps,
-  of: DefinitionRef,
-  key: string,
-): Promise<RolledBack> {
+async function rollBack(deps: PublishDeps, of: DefinitionRef, key: string): Promise<RolledBack> {
   const { db } = deps;
   const row = await findDefinition(db, of);
   const version = await findVersion(db, of, key);
@@ -179,4 +180,3 @@ async function rollBack(
   if (isRescheduled) await deps.schedules.syncPending();
   return { version_id: version.id, version: number, published_at, live_runs: await liveVersions(db, of) };
 }
-

@@ -38,7 +38,10 @@ test('a node is run alone, its effects only shown, while the rest of the draft i
   await person.call('PUT', `/v1/definitions/${id}/pins`, { body: { call: 'never', broken: 1 } });
   const body = { node_id: 'call', input: { a: 1 }, vars: { path: 'x' }, steps: { broken: { b: 2 } } };
   const tested = await person.call('POST', `/v1/definitions/${id}/test-node`, { body });
-  expect(tested).toMatchObject({ status: 200, body: { status: 'completed', output: { done: true }, error: null, stubbed: true } });
+  expect(tested).toMatchObject({
+    status: 200,
+    body: { status: 'completed', output: { done: true }, error: null, stubbed: true },
+  });
   const run = started.at(-1);
   expect(run).toMatchObject({
     test: { live: [], pins: { broken: { b: 2 }, 'test.input': { a: 1 }, 'test.vars.path': 'x' } },

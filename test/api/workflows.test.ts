@@ -30,7 +30,9 @@ const publish = (id: string, body: object = {}) => person.call('POST', at(id, '/
 
 describe('a workflow', () => {
   test('begins as an empty draft and is found by id and by slug', async () => {
-    const made = await person.call('POST', '/v1/workflows', { body: { name: 'Refund Desk', description: 'Pays back' } });
+    const made = await person.call('POST', '/v1/workflows', {
+      body: { name: 'Refund Desk', description: 'Pays back' },
+    });
     expect(made).toMatchObject({
       status: 201,
       body: {
@@ -103,7 +105,9 @@ describe('the graph', () => {
     expect(saved).toMatchObject({ status: 200, body: { draft_revision: 2, graph } });
     expect(saved.headers.get('etag')).toBe('"2"');
     expect(await put(id, { nodes: [agent], edges: [] })).toMatchObject({ status: 200, body: { draft_revision: 3 } });
-    expect((await person.call('GET', at(id))).body).toMatchObject({ graph: { nodes: [{ id: 'root_agent' }], edges: [] } });
+    expect((await person.call('GET', at(id))).body).toMatchObject({
+      graph: { nodes: [{ id: 'root_agent' }], edges: [] },
+    });
   });
 
   test.each([
@@ -146,7 +150,11 @@ describe('the graph', () => {
 
   test('keeps signing keys in the vault', async () => {
     const id = await create('Signed', { engine: 'automation', slug: 'signed' });
-    const hook = { id: 'tell', type: 'webhook', config: { url: 'https://example.com/hook', secret: 'very-secret-key' } };
+    const hook = {
+      id: 'tell',
+      type: 'webhook',
+      config: { url: 'https://example.com/hook', secret: 'very-secret-key' },
+    };
     const saved = await put(id, { nodes: [hook], edges: [] });
     expect(saved.text).toMatch(/\{\{secret:WORKFLOW_SIGNED_[0-9A-F]{8}\}\}/);
     const again = await put(id, { nodes: [hook], edges: [] });

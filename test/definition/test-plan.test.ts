@@ -21,7 +21,10 @@ const setting = { input: { n: 1 }, vars: {}, steps: {} };
 describe('a node alone', () => {
   test.each([
     ['a trigger', { id: 'x', type: 'trigger' }],
-    ['a call', { id: 'x', type: 'http', config: { url: 'https://example.com/{{ steps.other.id }}' }, on_error: 'route' }],
+    [
+      'a call',
+      { id: 'x', type: 'http', config: { url: 'https://example.com/{{ steps.other.id }}' }, on_error: 'route' },
+    ],
     ['a body node', { id: 'x', type: 'set', config: { values: { a: 1 } }, within: 'each' }],
     ['a router', { id: 'x', type: 'router' }],
     ['an agent', { id: 'x', type: 'instruction_agent', config: { instructions: 'Help.' } }],
@@ -61,10 +64,17 @@ describe('a node alone', () => {
 test('the setting comes in by nodes whose results are pinned', () => {
   const document = graph([
     { id: 'look', type: 'tool', config: {} },
-    { id: 'send', type: 'set', undo: 'look', mutex: 'm', config: { values: { a: '{{ steps.look.id }}{{ vars.who }}' } } },
+    {
+      id: 'send',
+      type: 'set',
+      undo: 'look',
+      mutex: 'm',
+      config: { values: { a: '{{ steps.look.id }}{{ vars.who }}' } },
+    },
   ]);
   const plan = planOf(document, 'send');
-  const made = plan === null ? null : testPlan(plan, 'send', { input: 7, vars: { who: 'ana' }, steps: { look: { id: 3 } } });
+  const made =
+    plan === null ? null : testPlan(plan, 'send', { input: 7, vars: { who: 'ana' }, steps: { look: { id: 3 } } });
   expect(made?.pins).toEqual({ 'test.vars.who': 'ana', look: { id: 3 }, 'test.input': 7 });
   expect(made?.plan).toMatchObject({
     entry: 'test.vars.who',

@@ -120,8 +120,9 @@ export async function valueFor(session: RunSession, visit: Visit, mapping: Json)
   return values['value'] ?? inline(null);
 }
 
-/** One mapping's value as text; what is large or no text is shown as JSON. */
+/** One mapping's value as text that can be stored; what is no text is shown as JSON. */
 export async function textFor(session: RunSession, visit: Visit, mapping: Json): Promise<string> {
   const json = jsonOf(await valueFor(session, visit, mapping)) ?? '';
-  return typeof json === 'string' ? json : JSON.stringify(json);
+  const text = typeof json === 'string' ? json : JSON.stringify(json);
+  return text.toWellFormed().replaceAll('\u0000', '\uFFFD');
 }
