@@ -161,7 +161,9 @@ async function takeTurn(
   if (answer.outcome !== 'settled') throw refusalError(answer);
   const wait = await waitingNode(deps.db, run);
   const whose = wait === null ? 'it is at work' : `"${shownId(plan, wait.node_id)}" waits for something else`;
-  throw conflict(`Nobody listens in this session now: ${whose}. Read it again, and speak when its state is awaiting_input.`);
+  throw conflict(
+    `Nobody listens in this session now: ${whose}. Read it again, and speak when its state is awaiting_input.`,
+  );
 }
 
 const stateOf = (status: RunStatus, listens: boolean): SessionState =>
@@ -225,12 +227,15 @@ async function recorded(
 
 async function getSession(deps: WorkflowSessionDeps, run: RunRef): Promise<SessionView> {
   const row = await mustFind(deps, run);
-  const version = row.version_id === null ? null : await deps.db
-    .selectFrom('versions')
-    .select('number')
-    .where('workspace_id', '=', run.workspaceId)
-    .where('id', '=', row.version_id)
-    .executeTakeFirst();
+  const version =
+    row.version_id === null
+      ? null
+      : await deps.db
+          .selectFrom('versions')
+          .select('number')
+          .where('workspace_id', '=', run.workspaceId)
+          .where('id', '=', row.version_id)
+          .executeTakeFirst();
   return {
     ...(await recorded(deps, row, 'start')),
     workflow_id: row.definition_id ?? '',
