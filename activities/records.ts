@@ -1,72 +1,62 @@
-import { ApplicationFailure } from '@temporalio/activity';
 import type { Database } from '../db/client.js';
 import { writeEnd, writeFlush } from '../db/run-records.js';
-import { insertApproval, planOfVersion } from '../db/runs.js';
-import { presentValue } from '../db/values.js';
-import type { OpenWaitInput, RunActivities, SegmentFailure } from '../workflows/contract/activities.js';
-import { Failure } from '../workflows/contract/failures.js';
+import { moveRun, planOfVersion, reuseOf } from '../db/runs.js';
+import { loadValue, storeValues } from '../db/values.js';
+import type { RunActivities } from '../workflows/contract/activities.js';
+import type { NodeError } from '../workflows/contract/failures.js';
+import type { ReusedStep, RunRef } from '../workflows/contract/run.js';
 import { readCron } from '../workflows/definition/cron.js';
 import { cronTimes } from '../workflows/definition/cron-times.js';
+import type { Json, Value } from '../workflows/definition/values.js';
+import { prepareChild, schemaError } from './children.js';
+import { createEvaluateActivities, nodeFailed } from './evaluate.js';
+import { createWaitActivities, type WaitDeps } from './open-wait.js';
 
-type RecordActivities = Pick<
-  RunActivities,
-  'openWait' | 'recordTransitions' | 'finishRun' | 'loadPlan' | 'nextCronTime'
->;
+export type RecordDeps = WaitDeps;
+type RecordActivities = Omit<RunActivities, 'runSegment'>;
 
-export interface RecordDeps {
-  readonly db: Database;
-  /** Tells whoever should decide; called at least once a request, each time with the same id. */
-  readonly announce: (approval: ApprovalNotice) => Promise<void>;
-}
-
-export interface ApprovalNotice {
-  readonly id: string;
-  readonly workspaceId: string;
-  readonly runId: string;
-  readonly prompt: string;
-  readonly assignee: string | null;
-}
-
-/** The activities that keep the read model. */
+/** The activities that keep the read model, and those that work with stored values. */
 export function createRecordActivities(deps: RecordDeps): RecordActivities {
   const { db } = deps;
   return {
-    openWait: (input) => openWait(deps, input),
+    ...createWaitActivities(deps),
+    ...createEvaluateActivities(db),
     recordTransitions: ({ run, flush }) => writeFlush(db, run, flush),
     finishRun: ({ run, flush, end }) => writeEnd(db, run, { flush, end }),
+    recordVersion: ({ run, versionId }) => moveRun(db, run, versionId),
     loadPlan: ({ run, versionId }) => planOfVersion(db, run.workspaceId, versionId),
+    loadReuse: ({ run }) => loadReuse(db, run),
+    prepareChild: (input) => prepareChild(db, input),
+    checkOutput: ({ run, schema, output }) => checkOutput(db, { run, schema, output }),
     nextCronTime: async ({ cron, timezone, after }) => {
       const read = readCron(cron);
       const next = 'problem' in read ? null : cronTimes({ expression: read.expression, timezone }).next(after);
-      if (next === null) throw neverComes(cron);
-      return next;
+      if (next !== null) return next;
+      throw nodeFailed({ type: 'config_invalid', message: `The cron expression "${cron}" names no time that comes.` });
     },
   };
 }
 
-function neverComes(cron: string): ApplicationFailure {
-  const error = { type: 'config_invalid', message: `The cron expression "${cron}" names no time that comes.` };
-  const details: SegmentFailure = { outputs: [], error };
-  return ApplicationFailure.nonRetryable(error.message, Failure.nodeFailed, details);
+/** An activity's answer may hold two MiB; beside the values there are their keys. */
+const REUSE_LIMIT_BYTES = 1024 * 1024;
+
+async function loadReuse(db: Database, run: RunRef): Promise<Readonly<Record<string, ReusedStep>>> {
+  const rows = await reuseOf(db, run);
+  const inlineOf = (value: Value): Json | undefined => ('json' in value ? value.json : undefined);
+  const jsons = rows.map(({ output }) => inlineOf(output) ?? null);
+  const stored = await storeValues(db, run, { jsons, limitBytes: REUSE_LIMIT_BYTES, totalBytes: REUSE_LIMIT_BYTES });
+  return Object.fromEntries(
+    rows.map(({ key, output, ...rest }, index) => [
+      key,
+      { ...rest, output: inlineOf(output) === undefined ? output : (stored[index] ?? output) },
+    ]),
+  );
 }
 
-async function openWait({ db, announce }: RecordDeps, { run, node, wait, input, flush }: OpenWaitInput): Promise<void> {
-  if (node.kind !== 'approval') throw new TypeError(`${node.kind} is not decided by people`);
-  const { prompt, reason, assignee, context } = node.config;
-  await insertApproval(db, {
-    id: wait.token,
-    run,
-    nodeId: wait.nodeId,
-    visit: wait.visit,
-    action: prompt,
-    reason: reason ?? null,
-    assignee: assignee ?? null,
-    context: context ?? (await presentValue(db, run.workspaceId, input)),
-    options: null,
-    taskId: null,
-    expiresAt: wait.deadline,
-  });
-  await writeFlush(db, run, flush);
-  const { workspaceId, runId } = run;
-  await announce({ id: wait.token, workspaceId, runId, prompt, assignee: assignee ?? null });
+async function checkOutput(
+  db: Database,
+  { run, schema, output }: { readonly run: RunRef; readonly schema: Json; readonly output: Value },
+): Promise<NodeError | null> {
+  const value = await loadValue(db, run.workspaceId, output);
+  return schemaError(schema, value, { type: 'output_invalid', of: 'The output of the run' });
 }

@@ -1,26 +1,28 @@
 import { ApplicationFailure, Context, CancelledFailure } from '@temporalio/activity';
-import { beginStep, endStep, NOTHING_TO_FLUSH } from '../db/run-records.js';
-import { cleanJson, loadValue, storeValue } from '../db/values.js';
+import { beginStep, endStep, NOTHING_TO_FLUSH, type BegunStep, type StepEnd } from '../db/run-records.js';
+import { appendRunEvent } from '../db/run-events.js';
+import { loadValue, storeValue } from '../db/values.js';
 import type { Database } from '../db/client.js';
 import type {
-  ActivityKind,
   RunActivities,
   RunSegmentInput,
   SegmentFailure,
+  SegmentResult,
   SegmentStep,
 } from '../workflows/contract/activities.js';
 import { Failure, type NodeError } from '../workflows/contract/failures.js';
-import { effectKey } from '../workflows/contract/ids.js';
 import type { NodePolicy } from '../workflows/definition/plan.js';
 import type { Json, Value } from '../workflows/definition/values.js';
-import { holds } from '../workflows/engine/conditions.js';
-import type { NodeContext, NodeRunner, NodeRunners } from './nodes/runner.js';
-import { createRedactor, NodeFailure, recordSecrets } from './nodes/runner.js';
+import type { EventSink } from './nodes/events.js';
+import { loadScope, type ScopeNames } from './nodes/names.js';
+import type { NodeAnswer, NodeFailure, NodeRunners } from './nodes/runner.js';
+import { attemptOnce } from './attempt.js';
 
 export interface SegmentDeps {
   readonly db: Database;
   readonly runners: NodeRunners;
   readonly secret: (workspaceId: string, name: string) => Promise<string>;
+  readonly warn: EventSink['warn'];
 }
 
 const HEARTBEAT_MS = 2_000;
@@ -29,14 +31,8 @@ const HEARTBEAT_MS = 2_000;
  * Executes a line of nodes. Each step's record is its checkpoint: a repeated segment answers finished steps from their
  * records and goes on at the first unfinished one, with the same idempotency key.
  */
-export function createSegmentActivities(deps: SegmentDeps): Pick<RunActivities, 'runSegment' | 'matchConditions'> {
-  return {
-    runSegment: (input) => withHeartbeat(() => runSteps(deps, input)),
-    matchConditions: async ({ run, value, conditions }) => {
-      const json = await loadValue(deps.db, run.workspaceId, value);
-      return conditions.map((condition) => holds(condition, json));
-    },
-  };
+export function createSegmentActivities(deps: SegmentDeps): Pick<RunActivities, 'runSegment'> {
+  return { runSegment: (input) => withHeartbeat(() => runSteps(deps, input)) };
 }
 
 async function withHeartbeat<T>(work: () => Promise<T>): Promise<T> {
@@ -49,57 +45,130 @@ async function withHeartbeat<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function runSteps(deps: SegmentDeps, input: RunSegmentInput): Promise<{ readonly outputs: readonly Value[] }> {
+type Vars = Readonly<Record<string, Value>>;
+
+/** What a step left for those after it. */
+interface Done {
+  readonly output: Value;
+  readonly vars: Vars;
+}
+
+async function runSteps(deps: SegmentDeps, input: RunSegmentInput): Promise<SegmentResult> {
+  const { workspaceId } = input.run;
   const outputs: Value[] = [];
+  let vars: Vars = {};
+  let scope = await loadScope(deps.db, workspaceId, input.scope);
   for (const [index, step] of input.steps.entries()) {
     const value = outputs.at(-1) ?? input.input;
     const flush = index === 0 ? input.flush : NOTHING_TO_FLUSH;
-    const { node, visit, seq } = step;
-    const start = { nodeId: node.id, visit, seq, kind: node.dialectKind, label: node.label, input: value };
-    const begun = await beginStep(deps.db, input.run, { step: start, flush });
-    if (begun.status === 'completed' && begun.output !== null) outputs.push(begun.output);
-    else outputs.push(await runStep(deps, input, { step, value, begun, outputs }));
+    const begun = await beginStep(deps.db, input.run, { step: startOf(step, value), flush });
+    const done = doneBefore(begun) ?? (await runStep(deps, input, { step, value, begun, outputs, scope }));
+    outputs.push(done.output);
+    vars = { ...vars, ...done.vars };
+    if (step !== input.steps.at(-1)) scope = await scopeAfter(deps, input, { scope, step, done });
   }
-  return { outputs };
+  return { outputs, ...(Object.keys(vars).length === 0 ? {} : { vars }) };
+}
+
+const startOf = ({ node, key, visit, scope, seq, round }: SegmentStep, input: Value) => ({
+  key,
+  nodeId: node.id,
+  visit,
+  scope,
+  seq,
+  kind: node.dialectKind,
+  label: node.label,
+  input,
+  round,
+});
+
+const doneBefore = ({ status, output, vars }: BegunStep): Done | null =>
+  status === 'completed' && output !== null ? { output, vars: vars ?? {} } : null;
+
+/** The later steps of a line see what the earlier ones left. */
+async function scopeAfter(
+  { db }: SegmentDeps,
+  { run }: RunSegmentInput,
+  { scope, step, done }: { readonly scope: ScopeNames; readonly step: SegmentStep; readonly done: Done },
+): Promise<ScopeNames> {
+  const { node } = step;
+  const saved = node.saveAs === undefined ? {} : { [node.saveAs]: done.output };
+  const left = await loadScope(db, run.workspaceId, {
+    run: { id: run.runId, input: null },
+    vars: { ...done.vars, ...saved },
+    steps: { [node.id]: done.output },
+    item: null,
+    index: null,
+    message: null,
+  });
+  return { ...scope, vars: { ...scope.vars, ...left.vars }, steps: { ...scope.steps, ...left.steps } };
 }
 
 interface StepAttempt {
   readonly step: SegmentStep;
   readonly value: Value;
-  readonly begun: { readonly failures: number; readonly attempt: number };
+  readonly begun: BegunStep;
   readonly outputs: readonly Value[];
+  readonly scope: ScopeNames;
 }
 
-async function runStep(deps: SegmentDeps, input: RunSegmentInput, attempt: StepAttempt): Promise<Value> {
-  const { db } = deps;
-  const { node, visit } = attempt.step;
-  const json = await loadValue(db, input.run.workspaceId, attempt.value);
-  const result = await attemptOnce(deps, input, { ...attempt, json });
-  const end = { nodeId: node.id, visit };
-  if ('output' in result) {
-    const output = await storeValue(db, input.run, { json: result.output, limitBytes: input.inlineLimitBytes });
-    const isLast = attempt.step === input.steps.at(-1);
-    const finished = isLast && input.finishes ? { ...input.flush, seq: attempt.step.seq, status: null } : null;
-    await endStep(db, input.run, { ...end, status: 'completed', output, error: null, failed: false, finished });
-    return output;
-  }
+const NOTHING_ENDED: Omit<StepEnd, 'key' | 'status'> = {
+  output: null,
+  error: null,
+  failed: false,
+  finished: null,
+  vars: null,
+  cost: null,
+  decidedBy: null,
+};
+
+async function runStep(deps: SegmentDeps, input: RunSegmentInput, attempt: StepAttempt): Promise<Done> {
+  const { step, begun } = attempt;
+  if (step.pinned !== undefined) return complete(deps, input, { step, answer: { output: step.pinned }, by: 'pinned' });
+  const result = await attemptOnce(
+    { ...deps, append: (run, event) => appendRunEvent(deps.db, run.runId, event) },
+    input,
+    { ...attempt, json: await loadValue(deps.db, input.run.workspaceId, attempt.value) },
+  );
+  if ('answer' in result) return complete(deps, input, { step, answer: result.answer, by: null });
   const { error, cause } = result;
+  const end = { ...NOTHING_ENDED, key: step.key, error };
   if (cause === null) {
-    await endStep(db, input.run, { ...end, status: 'cancelled', output: null, error, failed: false, finished: null });
+    await endStep(deps.db, input.run, { ...end, status: 'cancelled' });
     throw new CancelledFailure(error.message);
   }
-  const failures = attempt.begun.failures + 1;
-  const isFinal = !cause.retryable || failures >= node.policy.maxAttempts;
-  await endStep(db, input.run, {
-    ...end,
-    status: isFinal ? 'failed' : 'running',
-    output: null,
-    error,
-    failed: true,
-    finished: null,
-  });
-  throw isFinal ? finalFailure(attempt.outputs, error) : nextAttempt(node.policy, failures, { error, cause });
+  const failures = begun.failures + 1;
+  const isFinal = isLast(step.node.policy, failures, cause);
+  const status = isFinal ? 'failed' : 'running';
+  await endStep(deps.db, input.run, { ...end, status, failed: true, cost: cause.cost });
+  throw isFinal ? finalFailure(attempt.outputs, error) : nextAttempt(step.node.policy, failures, { error, cause });
 }
+
+async function complete(
+  { db }: SegmentDeps,
+  input: RunSegmentInput,
+  { step, answer, by }: { readonly step: SegmentStep; readonly answer: NodeAnswer; readonly by: string | null },
+): Promise<Done> {
+  const store = (json: Json): Promise<Value> => storeValue(db, input.run, { json, limitBytes: input.inlineLimitBytes });
+  const output = await store(answer.output);
+  const entries = Object.entries(answer.vars ?? {}).map(async ([name, json]) => [name, await store(json)] as const);
+  const vars = Object.fromEntries(await Promise.all(entries));
+  const isLastStep = step === input.steps.at(-1);
+  await endStep(db, input.run, {
+    ...NOTHING_ENDED,
+    key: step.key,
+    status: 'completed',
+    output,
+    vars: entries.length === 0 ? null : vars,
+    cost: answer.cost ?? null,
+    decidedBy: by,
+    finished: isLastStep && input.finishes ? { ...input.flush, seq: step.seq, status: null } : null,
+  });
+  return { output, vars };
+}
+
+const isLast = (policy: NodePolicy, failures: number, { retryable, type }: NodeFailure): boolean =>
+  !retryable || failures >= policy.maxAttempts || policy.nonRetryable?.includes(type) === true;
 
 function finalFailure(outputs: readonly Value[], error: NodeError): ApplicationFailure {
   const details: SegmentFailure = { outputs, error };
@@ -111,49 +180,8 @@ function nextAttempt(
   failures: number,
   { error, cause }: { readonly error: NodeError; readonly cause: NodeFailure },
 ): ApplicationFailure {
-  const backoff = Math.min(policy.backoffMs * 2 ** (failures - 1), policy.maxBackoffMs);
+  const factor = policy.backoffFactor ?? 2;
+  const backoff = Math.min(policy.backoffMs * factor ** (failures - 1), policy.maxBackoffMs);
   const nextRetryDelay = Math.max(backoff, cause.retryAfterMs ?? 0);
   return ApplicationFailure.create({ message: error.message, type: Failure.attemptFailed, nextRetryDelay });
-}
-
-type AttemptResult =
-  | { readonly output: Json }
-  /** `cause` is null when the run was cancelled under it. */
-  | { readonly error: NodeError; readonly cause: NodeFailure | null };
-
-async function attemptOnce(
-  deps: SegmentDeps,
-  input: RunSegmentInput,
-  { step, json, begun }: StepAttempt & { readonly json: Json },
-): Promise<AttemptResult> {
-  const { cancellationSignal } = Context.current();
-  const { node, visit } = step;
-  const secrets = recordSecrets((name) => deps.secret(input.run.workspaceId, name));
-  const context = {
-    run: input.run,
-    node,
-    visit,
-    attempt: begun.attempt,
-    idempotencyKey: effectKey(input.run.runId, node.id, visit),
-    input: json,
-    signal: AbortSignal.any([cancellationSignal, AbortSignal.timeout(node.policy.timeoutMs)]),
-    secret: secrets.secret,
-  };
-  try {
-    // -- reason: runners are total over kinds; the record cannot say that this one takes this node's kind
-    const runner = deps.runners[node.kind] as NodeRunner<ActivityKind>;
-    const output = await runner(context as NodeContext<ActivityKind>);
-    return { output: cleanJson(createRedactor(secrets.used).redactJson(output)) };
-  } catch (error) {
-    if (cancellationSignal.aborted) return cancelled(error);
-    if (!(error instanceof NodeFailure)) throw error;
-    const message = createRedactor(secrets.used).redactText(error.message).slice(0, 1_000);
-    return { error: { type: error.type, message }, cause: error };
-  }
-}
-
-/** A worker that shuts down gives the step back, to go on elsewhere; only a cancelled run ends it. */
-function cancelled(error: unknown): AttemptResult {
-  if (Context.current().cancellationDetails?.cancelRequested !== true) throw error;
-  return { error: { type: 'cancelled', message: 'The run was cancelled.' }, cause: null };
 }

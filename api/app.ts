@@ -12,6 +12,7 @@ import { createRateLimiter } from './http/rate-limit.js';
 import type { Capability } from './actor.js';
 import type { Route } from './http/route.js';
 import { crossOrigin, securityHeaders } from './http/security.js';
+import { createStreamSender, type StreamSettings } from './http/sse.js';
 import type { Services } from './services/index.js';
 
 export interface AppOptions {
@@ -23,6 +24,8 @@ export interface AppOptions {
   readonly config: HttpConfig;
   /** The least role that has a capability, to say in a 403. */
   readonly lowestRole?: (capability: Capability) => string | undefined;
+  /** Without it streams go on until their callers leave. */
+  readonly streams?: StreamSettings;
   /** Seconds a crashed request keeps its Idempotency-Key, and how long a twin waits for the first one's answer. */
   readonly idempotency?: { readonly leaseSeconds?: number; readonly twinWaitMs?: number };
 }
@@ -31,6 +34,7 @@ export interface AppOptions {
 export function createApp(options: AppOptions): Koa {
   const { routes, services, db, log, config } = options;
   const { leaseSeconds = 15, twinWaitMs = 10_000 } = options.idempotency ?? {};
+  const { streams = { stopping: new AbortController().signal } } = options;
   const app = new Koa({ proxy: config.trustProxy, maxIpsCount: 1 });
   app.silent = true;
   app.on('error', (error: unknown) => log.warn({ err: describeError(error) }, 'a reply was not sent whole'));
@@ -41,11 +45,12 @@ export function createApp(options: AppOptions): Koa {
     renewMs: (leaseSeconds * 1000) / 3,
   });
   const limiter = createRateLimiter(db, config.rateLimits);
+  const sendStream = createStreamSender(streams, log);
   app.use(accessLog(log));
   app.use(securityHeaders(config));
   app.use(crossOrigin(config));
   app.use(errorHandler(log));
   app.use(docsAssets());
-  app.use(mount(routes, { services, log, config, limiter, once, lowestRole: options.lowestRole }));
+  app.use(mount(routes, { services, log, config, limiter, once, lowestRole: options.lowestRole, sendStream }));
   return app;
 }

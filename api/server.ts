@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { sql } from 'kysely';
 import type { Database } from '../db/client.js';
 import type Koa from 'koa';
+import { createRunNews } from '../db/listen.js';
 import type { Logger } from '../db/log.js';
 import { createApp } from './app.js';
 import type { ApiConfig } from './config.js';
@@ -21,6 +22,8 @@ export interface ApiOptions {
   readonly db: Database;
   readonly temporal: TemporalGateway;
   readonly log: Logger;
+  /** Raised when streams are to end; without it they go on until their callers leave. */
+  readonly stopping?: AbortSignal;
 }
 
 export interface RunningApi {
@@ -30,26 +33,35 @@ export interface RunningApi {
 }
 
 export async function startApi({ config, db, temporal, log }: ApiOptions): Promise<RunningApi> {
-  const services = createServices({ config, db, temporal, log });
-  const app = buildApp({ config, db, temporal, log }, services);
+  const news = createRunNews({
+    url: config.databaseUrl,
+    onError: ({ message }) => log.warn({ reason: message }, 'news of runs come late until Postgres is heard again'),
+  });
+  const services = createServices({ config, db, temporal, news, log });
+  const stopping = new AbortController();
+  const app = buildApp({ config, db, temporal, log, stopping: stopping.signal }, services);
   const { adminEmail: email, adminPassword: password } = config;
   if (email !== undefined && password !== undefined) await services.auth.ensureAdmin({ email, password });
-  const outbox = startOutbox({ db, temporal, schedules: services.schedules, log });
+  const { schedules, runs, runEvents: events } = services;
+  const outbox = startOutbox({ db, temporal, schedules, runs, events, log });
   const { port, close } = await listen(app, config).catch(async (error: unknown) => {
+    await news.close();
     await outbox.stop();
     throw error;
   });
   return {
     port,
     close: async () => {
+      stopping.abort();
       await close();
+      await news.close();
       await outbox.stop();
     },
   };
 }
 
 /** The whole API over its services, not listening yet. */
-export function buildApp({ config, db, temporal, log }: ApiOptions, services: Services): Koa {
+export function buildApp({ config, db, temporal, log, stopping }: ApiOptions, services: Services): Koa {
   const version = readVersion();
   const probes = { database: () => sql`select 1`.execute(db), temporal: temporal.ping };
   return createApp({
@@ -58,6 +70,7 @@ export function buildApp({ config, db, temporal, log }: ApiOptions, services: Se
     db,
     log,
     lowestRole,
+    ...(stopping === undefined ? {} : { streams: { stopping } }),
     config: { ...config, version, rateLimits: { ...defaultRateLimits, ...config.rateLimits } },
   });
 }

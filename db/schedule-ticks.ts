@@ -70,7 +70,7 @@ export async function lockWorkspace(db: Database, workspaceId: string): Promise<
 export interface OpenRuns {
   /** Runs that schedules of the workspace started and that work or are about to. */
   readonly active: number;
-  /** Runs of this schedule that are not over; `waiting` ones are not active. */
+  /** Runs of this schedule that are not over; `waiting` and `paused` ones are not active. */
   readonly own: number;
   readonly ownWaiting: number;
   readonly ownRunId: string | null;
@@ -84,13 +84,13 @@ export async function openRuns(
   return db
     .selectFrom('runs')
     .select([
-      sql<number>`(count(*) filter (where status <> 'waiting'))::int`.as('active'),
+      sql<number>`(count(*) filter (where status in ('queued', 'running')))::int`.as('active'),
       sql<number>`(count(*) filter (where ${own}))::int`.as('own'),
-      sql<number>`(count(*) filter (where ${own} and status = 'waiting'))::int`.as('ownWaiting'),
+      sql<number>`(count(*) filter (where ${own} and status in ('waiting', 'paused')))::int`.as('ownWaiting'),
       sql<string | null>`max(id) filter (where ${own})`.as('ownRunId'),
     ])
     .where('workspace_id', '=', of.workspaceId)
     .where('schedule_id', 'is not', null)
-    .where(sql<boolean>`status in ('queued', 'running', 'waiting')`)
+    .where(sql<boolean>`status in ('queued', 'running', 'waiting', 'paused')`)
     .executeTakeFirstOrThrow();
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { parseEgressAllow, type EgressRule } from './egress.js';
-import { flag, hint, readVariables, SettingsError, wholeNumber, type Environment } from './variables.js';
+import { amount, flag, hint, readVariables, SettingsError, wholeNumber, type Environment } from './variables.js';
 
 const temporalVariables = {
   TEMPORAL_ADDRESS: z
@@ -36,6 +36,8 @@ export const sharedVariables = {
     .optional(),
   KEELSON_LLM_API_KEY: z.string().optional(),
   KEELSON_LLM_MODEL: z.string().optional(),
+  KEELSON_LLM_PRICE_INPUT_PER_MTOK: amount().optional(),
+  KEELSON_LLM_PRICE_OUTPUT_PER_MTOK: amount().optional(),
   SMTP_URL: z
     .string()
     .refine(
@@ -95,6 +97,8 @@ export interface Settings {
   readonly egressAllow: readonly EgressRule[];
   /** Absent: the scripted provider answers. */
   readonly llm: LlmSettings | undefined;
+  /** US dollars for a million tokens; zero where none is given. */
+  readonly llmPrices: { readonly inputPerMtok: number; readonly outputPerMtok: number };
   /** Absent: mail is logged, not sent. */
   readonly smtp: SmtpSettings | undefined;
   readonly logLevel: Shared['LOG_LEVEL'];
@@ -108,6 +112,10 @@ export function readSettings(env: Environment): Settings {
     masterKey: given.KEELSON_MASTER_KEY,
     egressAllow: given.KEELSON_EGRESS_ALLOW,
     llm: llmSettings(given),
+    llmPrices: {
+      inputPerMtok: given.KEELSON_LLM_PRICE_INPUT_PER_MTOK ?? 0,
+      outputPerMtok: given.KEELSON_LLM_PRICE_OUTPUT_PER_MTOK ?? 0,
+    },
     smtp: smtpSettings(given),
     logLevel: given.LOG_LEVEL,
   };

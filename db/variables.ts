@@ -33,6 +33,14 @@ export const wholeNumber = (min: number, max: number): z.ZodPipe<z.ZodString, z.
     return z.NEVER;
   });
 
+/** An amount of money, such as 0.15. */
+export const amount = (): z.ZodPipe<z.ZodString, z.ZodTransform<number, string>> =>
+  z.string().transform((text, context) => {
+    if (/^\d{1,9}(\.\d{1,9})?$/.test(text)) return Number(text);
+    context.addIssue('must be an amount such as 0.15');
+    return z.NEVER;
+  });
+
 /** `true` or `false`; not set stays undefined, so that the reader of the setting chooses. */
 export const flag = (): z.ZodOptional<
   z.ZodPipe<z.ZodEnum<{ true: 'true'; false: 'false' }>, z.ZodTransform<boolean>>

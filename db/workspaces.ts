@@ -162,7 +162,7 @@ export async function countUse(trx: Database, id: string): Promise<InUse> {
   const { rows } = await sql<InUse>`
     select
       (select count(*)::int from workspaces where parent_id = ${id} and deleted_at is null) as children,
-      (select count(*)::int from runs where workspace_id = ${id} and status in ('queued', 'running', 'waiting')) as "openRuns"`.execute(
+      (select count(*)::int from runs where workspace_id = ${id} and status in ('queued', 'running', 'waiting', 'paused')) as "openRuns"`.execute(
     trx,
   );
   return rows[0] ?? { children: 0, openRuns: 0 };

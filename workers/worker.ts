@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
+import { createCodePool } from '../activities/code/pool.js';
+import type { CodePort } from '../activities/code/port.js';
 import { createEgress } from '../activities/egress/egress.js';
+import { noKnowledge } from '../activities/knowledge/port.js';
 import { createLlmPort } from '../activities/llm/create.js';
 import type { MailPort } from '../activities/mail/port.js';
 import { createMailPort } from '../activities/mail/smtp.js';
@@ -14,6 +17,7 @@ import type { Database } from '../db/client.js';
 import { createVault } from '../db/crypto.js';
 import type { Logger } from '../db/log.js';
 import { readSecrets } from '../db/secrets.js';
+import { findWorkspaceTool } from '../db/workspace-tools.js';
 import type { RunActivities, ScheduleActivities } from '../workflows/contract/activities.js';
 import { ENGINE_QUEUE } from '../workflows/contract/queues.js';
 import { bundleSource } from './bundle-source.js';
@@ -30,15 +34,30 @@ export interface EngineWorkerOptions {
 const EAGER_RESERVATIONS = 20;
 
 /** The worker of the engine's queue: workflows and activities together, so that eager dispatch applies. */
-export function createEngineWorker({ connection, config, db, log }: EngineWorkerOptions): Promise<Worker> {
-  return Worker.create({
+export async function createEngineWorker({ connection, config, db, log }: EngineWorkerOptions): Promise<Worker> {
+  const code = createCodePool();
+  const worker = await Worker.create({
     connection,
     namespace: config.temporal.namespace,
     taskQueue: ENGINE_QUEUE,
-    activities: createActivities({ config, db, log }),
+    activities: createActivities({ config, db, log, code }),
     ...workflows(),
     ...workerTuning(config),
   });
+  return endingWith(worker, () => code.close());
+}
+
+/** What the activities hold open ends when the worker has. */
+function endingWith(worker: Worker, close: () => Promise<void>): Worker {
+  const run = worker.run.bind(worker);
+  worker.run = async () => {
+    try {
+      await run();
+    } finally {
+      await close();
+    }
+  };
+  return worker;
 }
 
 /** How much a worker does at once, and how. */
@@ -64,13 +83,19 @@ function createActivities({
   config,
   db,
   log,
-}: Pick<EngineWorkerOptions, 'config' | 'db' | 'log'>): RunActivities & ScheduleActivities {
+  code,
+}: Pick<EngineWorkerOptions, 'config' | 'db' | 'log'> & { readonly code: CodePort }): RunActivities &
+  ScheduleActivities {
   const mail: MailPort | null = config.smtp === undefined ? null : createMailPort(config.smtp);
   const runners = createNodeRunners({
     egress: createEgress({ allow: config.egressAllow }),
     llm: createLlmPort(config.llm ?? {}),
     mail,
     log,
+    code,
+    knowledge: noKnowledge,
+    tool: (workspaceId, name) => findWorkspaceTool(db, workspaceId, name),
+    prices: config.llmPrices,
   });
   const store = { db, vault: createVault(config.masterKey) };
   const secret = async (workspaceId: string, name: string): Promise<string> => {
@@ -80,7 +105,7 @@ function createActivities({
     throw new NodeFailure(Fault.secretMissing, message, { retryable: false });
   };
   return {
-    ...createSegmentActivities({ db, runners, secret }),
+    ...createSegmentActivities({ db, runners, secret, warn: (fields, message) => log.warn(fields, message) }),
     ...createRecordActivities({ db, announce: createAnnounce({ mail, log }) }),
     ...createScheduleActivities({ db }),
   };

@@ -8,11 +8,14 @@ import './contract/queues.js';
 import './contract/timeouts.js';
 import './definition/plan.js';
 import './definition/values.js';
-import './engine/conditions.js';
+import './definition/expressions.js';
+import './engine/frames.js';
+import './engine/graph.js';
 import './engine/joins.js';
 import './engine/reduce.js';
 import './engine/segments.js';
 import './engine/state.js';
+import './engine/tokens.js';
 
 /**
  * The SDK takes and formats a stack trace for every promise a run makes, which costs more than all the rest of the

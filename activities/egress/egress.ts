@@ -13,6 +13,8 @@ export interface EgressRequest {
   readonly signal: AbortSignal;
   /** The reply's body is cut after so many bytes. */
   readonly replyLimitBytes: number;
+  /** On a connection of its own: a kept one may break just as it is used, and then nobody knows what arrived. */
+  readonly isFresh?: boolean;
 }
 
 export interface EgressReply {
@@ -97,39 +99,66 @@ const codeOf = (error: unknown): string =>
     ? error.code
     : 'connection lost';
 
-function asFailure(error: unknown, { url, signal }: EgressRequest): NodeFailure {
+/** How far a request came: once it is begun its bytes may be on their way. */
+interface Progress {
+  isBegun: boolean;
+}
+
+function asFailure(error: unknown, { url, signal }: EgressRequest, { isBegun }: Progress): NodeFailure {
   const host = hostOf(new URL(url));
   if (error instanceof RefusedAddress) return invalid(Fault.addressRefused, error.message);
-  if (signal.aborted) return outOfTime(host, error);
+  if (signal.aborted) return outOfTime(host, { cause: error, isUnknown: isBegun });
   if (codeOf(error) === 'UND_ERR_INVALID_ARG')
     return invalid(Fault.configInvalid, `The request to ${host} cannot be sent: check its address and headers.`, error);
-  return new NodeFailure(Fault.network, `Could not reach ${host}: ${codeOf(error)}.`, {
+  const what = isBegun ? `The connection to ${host} broke before its answer came` : `Could not reach ${host}`;
+  return new NodeFailure(Fault.network, `${what}: ${codeOf(error)}.`, {
     retryable: true,
     cause: error,
+    isUnknown: isBegun,
   });
 }
 
+/** Notes the moment a connection stands and the request is about to be written to it. */
+const noting =
+  (progress: Progress): Dispatcher.DispatcherComposeInterceptor =>
+  (dispatch) =>
+  (options, handler) => {
+    const begin = handler.onRequestStart?.bind(handler);
+    handler.onRequestStart = (controller, context) => {
+      progress.isBegun = true;
+      begin?.(controller, context);
+    };
+    return dispatch(options, handler);
+  };
+
 export function createEgress(settings: EgressSettings): Egress {
   // the caller's signal bounds a request; undici's own limits would cut long but legal waits
-  const agent = new Agent({
+  const options = {
     connect: guardedConnector(settings),
     connections: CONNECTIONS_PER_ORIGIN,
     headersTimeout: 0,
     bodyTimeout: 0,
-  });
+  };
+  const kept = new Agent(options);
+  // no pipelining means no keep-alive
+  const fresh = new Agent({ ...options, pipelining: 0 });
   return {
     send: async (sent) => {
       const problem = egressProblem(sent.url, settings.allow);
       if (problem !== null) throw invalid(Fault.addressRefused, problem);
+      const progress: Progress = { isBegun: false };
       try {
         const { method, headers, body = null, signal } = sent;
-        const reply = await request(sent.url, { method, headers, body, signal, dispatcher: agent });
+        const dispatcher = (sent.isFresh === true ? fresh : kept).compose(noting(progress));
+        const reply = await request(sent.url, { method, headers, body, signal, dispatcher });
         const cut = await readText(reply.body, sent.replyLimitBytes);
         return { status: reply.statusCode, headers: flatHeaders(reply.headers), ...cut };
       } catch (error) {
-        throw asFailure(error, sent);
+        throw asFailure(error, sent, progress);
       }
     },
-    close: () => agent.close(),
+    close: async () => {
+      await Promise.all([kept.close(), fresh.close()]);
+    },
   };
 }

@@ -1,10 +1,12 @@
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import { APICallError, generateText, type LanguageModel } from 'ai';
+import { APICallError, generateText, streamText, type LanguageModel, type LanguageModelUsage } from 'ai';
 import { Agent, fetch as undiciFetch, type RequestInit, type Response } from 'undici';
+import type { Json } from '../../workflows/definition/values.js';
 import { retryAfterMs } from '../egress/retry-after.js';
 import { Fault, invalid, NodeFailure, outOfTime } from '../nodes/failure.js';
 import { createRedactor } from '../nodes/redact.js';
 import { excerptOf, EXCERPT_LENGTH, headerSafe } from '../nodes/text.js';
+import { answerOf, messageOf, toolSet } from './openai-form.js';
 import type { LlmCompletion, LlmPort, LlmRequest } from './port.js';
 
 export interface OpenAiSettings {
@@ -70,18 +72,68 @@ function modelOf(request: LlmRequest, fallback: string | undefined): string {
   throw invalid(Fault.configInvalid, problem);
 }
 
-async function ask(model: LanguageModel, request: LlmRequest): Promise<LlmCompletion> {
-  const { text, usage, response } = await generateText({
+const jsonOnly = (schema: Json): string =>
+  `Answer with JSON alone, without any words around it, that fits this JSON Schema:\n${JSON.stringify(schema)}`;
+
+/** The SDK's form of a request: tools are described, never executed by it. */
+function callOf(model: LanguageModel, request: LlmRequest) {
+  const { system, schema, tools = [], temperature, maxTokens } = request;
+  return {
     model,
-    system: request.system,
-    messages: [...request.messages],
+    system: schema === undefined ? system : [system, jsonOnly(schema)].filter((part) => part !== '').join('\n\n'),
+    messages: request.messages.map(messageOf),
     maxRetries: 0,
     abortSignal: request.signal,
     headers: { 'Idempotency-Key': headerSafe(request.idempotencyKey) },
-  });
-  if (text === '') throw new NodeFailure(Fault.modelFailed, 'The model answered without text.', { retryable: true });
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(maxTokens === undefined ? {} : { maxOutputTokens: maxTokens }),
+    ...(schema === undefined ? {} : { output: answerOf(schema) }),
+    ...(tools.length === 0 ? {} : { tools: toolSet(tools) }),
+  };
+}
+
+interface Answered {
+  readonly text: string;
+  readonly toolCalls: readonly { readonly toolCallId: string; readonly toolName: string; readonly input: unknown }[];
+  readonly usage: LanguageModelUsage;
+  readonly response: { readonly modelId: string };
+}
+
+async function whole(model: LanguageModel, request: LlmRequest): Promise<Answered> {
+  return generateText(callOf(model, request));
+}
+
+/** Piece by piece. An error comes as a part of the stream, so it is thrown from there. */
+async function streamed(model: LanguageModel, request: LlmRequest): Promise<Answered> {
+  const stream = streamText({ ...callOf(model, request), onError: () => undefined });
+  for await (const part of stream.fullStream) {
+    if (part.type === 'text-delta') request.onText?.(part.text);
+    if (part.type === 'error') throw part.error;
+    if (part.type === 'abort') throw new Error('the request was given up');
+  }
+  const [text, toolCalls, usage, response] = await Promise.all([
+    stream.text,
+    stream.toolCalls,
+    stream.usage,
+    stream.response,
+  ]);
+  return { text, toolCalls, usage, response };
+}
+
+async function ask(model: LanguageModel, request: LlmRequest): Promise<LlmCompletion> {
+  const answered = await (request.onText === undefined ? whole : streamed)(model, request);
+  const { text, usage, response } = answered;
+  // -- reason: the SDK read them as JSON
+  const toolCalls = answered.toolCalls.map(({ toolCallId, toolName, input }) => ({
+    id: toolCallId,
+    name: toolName,
+    args: (input ?? {}) as Json,
+  }));
+  if (text === '' && toolCalls.length === 0)
+    throw new NodeFailure(Fault.modelFailed, 'The model answered without text.', { retryable: true });
   return {
     text,
+    toolCalls,
     model: response.modelId,
     provider: PROVIDER,
     usage: { input_tokens: usage.inputTokens ?? 0, output_tokens: usage.outputTokens ?? 0 },
@@ -91,7 +143,14 @@ async function ask(model: LanguageModel, request: LlmRequest): Promise<LlmComple
 /** The operator's own endpoint, so no address is refused here; a local model server is a common case. */
 export function createOpenAiProvider({ baseUrl, apiKey, model }: OpenAiSettings): LlmPort {
   const key = nothing(apiKey) ? {} : { apiKey };
-  const provider = createOpenAICompatible({ name: PROVIDER, baseURL: baseUrl, fetch: patientFetch(), ...key });
+  const provider = createOpenAICompatible({
+    name: PROVIDER,
+    baseURL: baseUrl,
+    fetch: patientFetch(),
+    includeUsage: true,
+    supportsStructuredOutputs: true,
+    ...key,
+  });
   const { redactText } = createRedactor(nothing(apiKey) ? [] : [['KEELSON_LLM_API_KEY', apiKey]]);
   return {
     complete: async (request) => {

@@ -2,7 +2,8 @@ export interface Mail {
   /** One address or several, separated by commas. */
   readonly to: string;
   readonly subject: string;
-  readonly text: string;
+  readonly text?: string;
+  readonly html?: string;
   /** The Message-ID is derived from it, so mail systems can recognise a repeated send. */
   readonly idempotencyKey: string;
   readonly signal: AbortSignal;

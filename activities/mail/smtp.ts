@@ -3,7 +3,7 @@ import { createTransport } from 'nodemailer';
 import { Fault, invalid, NodeFailure, outOfTime } from '../nodes/failure.js';
 import { createRedactor } from '../nodes/redact.js';
 import { excerptOf, EXCERPT_LENGTH, oneLine } from '../nodes/text.js';
-import type { Mail, MailPort, MailSettings } from './port.js';
+import type { MailPort, MailSettings } from './port.js';
 
 const MOST_RECIPIENTS = 50;
 const CONNECT_TIMEOUT_MS = 15_000;
@@ -19,17 +19,43 @@ interface SmtpError {
   readonly response?: string;
 }
 
-function asFailure(error: SmtpError, signal: AbortSignal, clean: (text: string) => string): NodeFailure {
-  if (signal.aborted) return outOfTime('The mail server');
+/** How far a message came: once its content is sent a server may have taken it without our hearing of it. */
+interface Progress {
+  isSending: boolean;
+}
+
+interface Sending {
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+  readonly clean: (text: string) => string;
+}
+
+function asFailure(error: SmtpError, { signal, progress, clean }: Sending): NodeFailure {
   const { code = 'failed', responseCode } = error;
+  const isUnknown = progress.isSending && responseCode === undefined;
+  if (signal.aborted) return outOfTime('The mail server', { isUnknown });
   if (code === 'EENVELOPE' && responseCode === undefined)
     return invalid(Fault.configInvalid, 'to: the step names no valid e-mail address.');
   const said = excerptOf(clean(error.response ?? code), EXCERPT_LENGTH);
   const permanent = responseCode !== undefined && responseCode >= 500;
   return permanent
     ? invalid(Fault.mailRejected, `The mail server refused the message: ${said}`)
-    : new NodeFailure(Fault.mailFailed, `The mail could not be sent: ${said}`, { retryable: true });
+    : new NodeFailure(Fault.mailFailed, `The mail could not be sent: ${said}`, { retryable: true, isUnknown });
 }
+
+type ProtocolLog = Readonly<
+  Record<'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal', (entry: unknown, line?: unknown) => void>
+>;
+
+/** The server's "354" invites the message's content; the protocol's own record is the only place that shows it. */
+const noting = (progress: Progress): ProtocolLog => {
+  const note = (entry: unknown, line: unknown): void => {
+    const isReply = typeof entry === 'object' && entry !== null && 'tnx' in entry && entry.tnx === 'server';
+    if (isReply && typeof line === 'string' && /^354/m.test(line)) progress.isSending = true;
+  };
+  const ignore = (): void => undefined;
+  return { trace: note, debug: note, info: note, warn: ignore, error: ignore, fatal: ignore };
+};
 
 function checkRecipients(to: string): void {
   if (/[\r\n]/.test(to))
@@ -41,26 +67,31 @@ function checkRecipients(to: string): void {
 /** The operator's own mail server, reached anew for each message. */
 export function createMailPort(settings: MailSettings): MailPort {
   const { host, port, secure = false, user, password = '', from } = settings;
-  const transport = createTransport({
+  const options = {
     host,
     port,
     secure,
     connectionTimeout: CONNECT_TIMEOUT_MS,
     disableFileAccess: true,
     disableUrlAccess: true,
+    transactionLog: true,
     ...(user === undefined || user === '' ? {} : { auth: { user, pass: password } }),
-  });
-  const { redactText } = createRedactor([['SMTP_PASSWORD', password]]);
-  const send = async ({ to, subject, text, idempotencyKey, signal }: Mail): Promise<{ readonly messageId: string }> => {
-    checkRecipients(to);
-    const messageId = messageIdOf(idempotencyKey, from);
-    const mail = { from, to, subject: oneLine(subject), text, messageId, signal };
-    try {
-      await transport.sendMail(mail);
-      return { messageId };
-    } catch (error) {
-      throw asFailure(error as SmtpError, signal, redactText); // -- nodemailer rejects with errors of this form
-    }
   };
-  return { send };
+  const clean = createRedactor([['SMTP_PASSWORD', password]]).redactText;
+  return {
+    send: async ({ to, subject, text, html, idempotencyKey, signal }) => {
+      checkRecipients(to);
+      const messageId = messageIdOf(idempotencyKey, from);
+      const progress: Progress = { isSending: false };
+      const transport = createTransport({ ...options, logger: noting(progress) });
+      const content = { ...(text === undefined ? {} : { text }), ...(html === undefined ? {} : { html }) };
+      try {
+        await transport.sendMail({ from, to, subject: oneLine(subject), ...content, messageId, signal });
+        return { messageId };
+      } catch (error) {
+        // -- reason: nodemailer rejects with errors of this form
+        throw asFailure(error as SmtpError, { signal, progress, clean });
+      }
+    },
+  };
 }

@@ -1,5 +1,7 @@
-import { textOf, type Json } from '../../workflows/definition/values.js';
-import type { NodeContext, NodeDeps } from './context.js';
+import { textOf } from '../../workflows/definition/values.js';
+import { costOf } from '../llm/prices.js';
+import type { NodeAnswer, NodeContext, NodeDeps } from './context.js';
+import { stubAnswer } from './effect.js';
 import { createTemplates } from './template.js';
 
 type TurnContext = NodeContext<'assistant' | 'agent'>;
@@ -7,27 +9,27 @@ type TurnContext = NodeContext<'assistant' | 'agent'>;
 const systemPrompt = (role: string, agent: string, instructions: string): string =>
   [`You are the ${role} "${agent}".`, instructions].filter((part) => part !== '').join('\n\n');
 
-async function takeTurn(role: string, context: TurnContext, { llm }: NodeDeps): Promise<Json> {
+async function takeTurn(role: string, context: TurnContext, { llm, prices }: NodeDeps): Promise<NodeAnswer> {
   const { agent, instructions = '', message, model } = context.node.config;
   const templates = createTemplates(context);
+  const system = systemPrompt(role, agent, await templates.render('instructions', instructions));
+  const content = message === undefined ? textOf(context.input) : await templates.render('message', message);
+  const named = model === undefined ? {} : { model };
+  if (context.isStubbed) return stubAnswer({ system, message: content, ...named });
   const completion = await llm.complete({
-    system: systemPrompt(role, agent, await templates.render('instructions', instructions)),
-    messages: [
-      {
-        role: 'user',
-        content: message === undefined ? textOf(context.input) : await templates.render('message', message),
-      },
-    ],
-    ...(model === undefined ? {} : { model }),
+    system,
+    messages: [{ role: 'user', content }],
+    ...named,
     signal: context.signal,
     idempotencyKey: context.idempotencyKey,
   });
   const { text, provider, usage } = completion;
-  return { text, model: completion.model, provider, usage: { ...usage } };
+  const output = { text, model: completion.model, provider, usage: { ...usage } };
+  return { output, cost: costOf(usage, prices) };
 }
 
 /** One question, one answer. Output: `{text, model, provider, usage}`. */
 export const modelTurn =
   (role: string, deps: NodeDeps) =>
-  (context: TurnContext): Promise<Json> =>
+  (context: TurnContext): Promise<NodeAnswer> =>
     takeTurn(role, context, deps);

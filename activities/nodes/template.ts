@@ -1,14 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { Liquid } from 'liquidjs';
-import { textOf, type Json } from '../../workflows/definition/values.js';
-import type { RunRef } from '../../workflows/contract/run.js';
+import {
+  evaluateExpr,
+  ExpressionError,
+  renderTemplate,
+  resolveMapping,
+  type Names,
+} from '../../workflows/definition/expressions.js';
+import type { Json } from '../../workflows/definition/values.js';
 import { Fault, invalid } from './failure.js';
 
 /** What the templates of one step see and may use. */
 export interface TemplateSource {
-  readonly run: RunRef;
   readonly node: { readonly id: string; readonly label: string };
-  readonly input: Json;
+  readonly names: Names;
   readonly secret: (name: string) => Promise<string>;
 }
 
@@ -16,98 +20,121 @@ export interface TemplateSource {
 export interface Templates {
   /** Liquid and `{{secret:NAME}}`. */
   readonly render: (field: string, template: string) => Promise<string>;
+  /** The same for each value of an object. */
+  readonly renderAll: (
+    field: string,
+    templates: Readonly<Record<string, string>>,
+  ) => Promise<Readonly<Record<string, string>>>;
+  /** JSON whose strings are templates, with `{{secret:NAME}}`. */
+  readonly resolve: (field: string, mapping: Json) => Promise<Json>;
   /** `{{secret:NAME}}` alone, for values that are credentials themselves. */
   readonly fillSecrets: (field: string, text: string) => Promise<string>;
+  /** CEL. */
+  readonly evaluate: (field: string, expr: string) => Json;
 }
 
-const RENDERED_LIMIT = 4 * 1024 * 1024;
 const secretToken = /\{\{\s*secret:\s*([A-Za-z0-9_.-]{1,128})\s*\}\}/g;
 
-/** `{{ input }}` of an object shows its JSON rather than a class name. */
-const textOfValue = (value: unknown): string => {
-  if (value === undefined || value === null) return '';
-  return typeof value === 'string' ? value : JSON.stringify(value);
-};
-
-const engine = new Liquid({
-  ownPropertyOnly: true,
-  strictFilters: true,
-  // no partials: an empty set in memory in place of the disk
-  templates: {},
-  parseLimit: 256 * 1024,
-  renderLimit: 1_000,
-  memoryLimit: 32 * 1024 * 1024,
-  outputEscape: (value: unknown) => textOfValue(value),
-});
+export const namesSecret = (template: string): boolean => template.search(secretToken) >= 0;
 
 const hasMarkers = (template: string): boolean => template.includes('{{') || template.includes('{%');
 
-interface Rendering {
-  readonly field: string;
-  readonly source: TemplateSource;
-}
-
-interface CutTemplate {
-  readonly text: string;
+interface Cut {
   /** Placeholder to secret name. */
-  readonly names: ReadonlyMap<string, string>;
+  readonly names: Map<string, string>;
   readonly nonce: string;
 }
 
+const newCut = (): Cut => ({ names: new Map(), nonce: randomUUID().replaceAll('-', '') });
+
 /** Placeholders carry a random part, so no input can name one; a secret is only ever put where the author wrote it. */
-function cutSecrets(template: string): CutTemplate {
-  const nonce = randomUUID().replaceAll('-', '');
-  const names = new Map<string, string>();
-  const text = template.replace(secretToken, (_token, name: string) => {
+const cutText = (template: string, { names, nonce }: Cut): string =>
+  template.replace(secretToken, (_token, name: string) => {
     const placeholder = `S${nonce}N${names.size}E`;
     names.set(placeholder, name);
     return placeholder;
   });
-  return { text, names, nonce };
+
+const isList = (json: Json): json is readonly Json[] => Array.isArray(json);
+
+function mapTexts(json: Json, change: (text: string) => string): Json {
+  if (typeof json === 'string') return change(json);
+  if (json === null || typeof json !== 'object') return json;
+  if (isList(json)) return json.map((each) => mapTexts(each, change));
+  return Object.fromEntries(Object.entries(json).map(([key, each]) => [key, mapTexts(each, change)]));
 }
 
-async function putSecrets(text: string, cut: CutTemplate, { field, source }: Rendering): Promise<string> {
-  if (cut.names.size === 0) return text;
-  const parts = text.split(new RegExp(`(S${cut.nonce}N\\d+E)`));
-  if (parts.some((part) => !cut.names.has(part) && part.toLowerCase().includes(cut.nonce)))
-    throw invalid(Fault.templateInvalid, `The template of ${field} sends a secret through a filter; use it as it is.`);
-  const filled: string[] = [];
-  for (const part of parts) {
-    const name = cut.names.get(part);
-    filled.push(name === undefined ? part : await source.secret(name));
-  }
-  return filled.join('');
-}
-
-const withTokens = (text: string, names: ReadonlyMap<string, string>): string =>
-  [...names].reduce((shown, [placeholder, name]) => shown.replaceAll(placeholder, `{{secret:${name}}}`), text);
-
-function scopeOf({ run, node, input }: TemplateSource): object {
-  return { input, text: textOf(input), run: { id: run.runId }, step: { id: node.id, label: node.label } };
-}
-
-function renderLiquid({ text, names }: CutTemplate, { field, source }: Rendering): string {
-  if (!hasMarkers(text)) return text;
+/** Fails with a sentence that names the field and shows secrets by their names only. */
+function inField<T>(field: string, cut: Cut, work: () => T): T {
   try {
-    const rendered = String(engine.parseAndRenderSync(text, scopeOf(source)));
-    if (rendered.length > RENDERED_LIMIT) throw new RangeError(`longer than ${RENDERED_LIMIT} characters`);
-    return rendered;
+    return work();
   } catch (error) {
-    const problem = withTokens(String(error), names);
-    throw invalid(Fault.templateInvalid, `The template of ${field} cannot be rendered: ${problem}.`);
+    if (!(error instanceof ExpressionError)) throw error;
+    const said = [...cut.names].reduce(
+      (shown, [placeholder, name]) => shown.replaceAll(placeholder, `{{secret:${name}}}`),
+      error.message,
+    );
+    throw invalid(Fault.templateInvalid, `${field}: ${said}`);
   }
+}
+
+/** Puts the secrets in, asking only for those that are left in the text. */
+function putSecrets(source: TemplateSource, field: string, cut: Cut): (text: string) => Promise<string> {
+  const pattern = new RegExp(`(S${cut.nonce}N\\d+E)`);
+  return async (text) => {
+    if (cut.names.size === 0) return text;
+    const parts = text.split(pattern);
+    if (parts.some((part) => !cut.names.has(part) && part.toLowerCase().includes(cut.nonce)))
+      throw invalid(
+        Fault.templateInvalid,
+        `The template of ${field} sends a secret through a filter; use it as it is.`,
+      );
+    const filled: string[] = [];
+    for (const part of parts) {
+      const name = cut.names.get(part);
+      filled.push(name === undefined ? part : await source.secret(name));
+    }
+    return filled.join('');
+  };
+}
+
+/** As `mapTexts`, for changes that take their time. */
+async function mapTextsLater(json: Json, change: (text: string) => Promise<string>): Promise<Json> {
+  if (typeof json === 'string') return change(json);
+  if (json === null || typeof json !== 'object') return json;
+  if (isList(json)) return Promise.all(json.map((each) => mapTextsLater(each, change)));
+  const entries = Object.entries(json).map(async ([key, each]) => [key, await mapTextsLater(each, change)] as const);
+  return Object.fromEntries(await Promise.all(entries));
 }
 
 export function createTemplates(source: TemplateSource): Templates {
+  const names: Names = { ...source.names, step: { id: source.node.id, label: source.node.label } };
+  const render = async (field: string, template: string): Promise<string> => {
+    if (!hasMarkers(template)) return template;
+    const cut = newCut();
+    const text = cutText(template, cut);
+    const fill = putSecrets(source, field, cut);
+    return fill(inField(field, cut, () => renderTemplate(text, names)));
+  };
   return {
-    render: async (field, template) => {
-      if (!hasMarkers(template)) return template;
-      const cut = cutSecrets(template);
-      return putSecrets(renderLiquid(cut, { field, source }), cut, { field, source });
+    render,
+    renderAll: async (field, templates) => {
+      const rendered: [string, string][] = [];
+      for (const [name, template] of Object.entries(templates))
+        rendered.push([name, await render(`${field}.${name}`, template)]);
+      return Object.fromEntries(rendered);
+    },
+    resolve: async (field, mapping) => {
+      const cut = newCut();
+      const without = mapTexts(mapping, (text) => cutText(text, cut));
+      const resolved = inField(field, cut, () => resolveMapping(without, names));
+      return cut.names.size === 0 ? resolved : mapTextsLater(resolved, putSecrets(source, field, cut));
     },
     fillSecrets: async (field, text) => {
-      const cut = cutSecrets(text);
-      return putSecrets(cut.text, cut, { field, source });
+      const cut = newCut();
+      const fill = putSecrets(source, field, cut);
+      return fill(cutText(text, cut));
     },
+    evaluate: (field, expr) => inField(field, newCut(), () => evaluateExpr(expr, names)),
   };
 }

@@ -2,13 +2,15 @@ import type { Context } from 'koa';
 import { envelope } from './envelope.js';
 import type { ApiError } from './errors.js';
 import { describeError, type Log } from './log.js';
-import { Reply, type CookieChange, type Route } from './route.js';
+import { EventStream, Reply, type CookieChange, type Route } from './route.js';
 
 /** A reply ready to be sent, stored or replayed. */
 export interface Answer {
   readonly status: number;
   /** null sends no body. */
-  readonly text: string | null;
+  readonly text: string | Buffer | null;
+  /** Messages to send instead of a text. */
+  readonly stream?: EventStream<unknown>;
   readonly type: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly cookies: readonly CookieChange[];
@@ -20,26 +22,37 @@ const json = 'application/json; charset=utf-8';
 
 /** Passes what the handler gave through the row's reply schema: what that does not name does not leave. */
 export function answerOf(row: Route, result: unknown, log: Log): Answer {
-  const reply = result instanceof Reply ? (result as Reply<unknown>) : new Reply(result);
-  const parsed = row.reply.safeParse(reply.body);
-  if (!parsed.success) {
-    const issues = parsed.error.issues.map(({ path, code }) => ({ path: path.join('.'), code }));
-    log.error({ route: row.id, issues }, 'reply breaks its schema');
-    throw new Error(`the reply of ${row.id} breaks its schema`);
+  const sent = { status: row.status ?? 200, type: row.produces ?? json, headers: {}, cookies: [] };
+  if (result instanceof EventStream) {
+    return { ...sent, text: null, stream: presented(row, result as EventStream<unknown>, log), value: undefined };
   }
-  const status = reply.status ?? row.status ?? 200;
-  return {
-    status,
-    text: status === 204 ? null : textOf(row, parsed.data),
-    type: row.produces ?? json,
-    headers: reply.headers,
-    cookies: reply.cookies,
-    value: parsed.data,
-  };
+  const reply = result instanceof Reply ? (result as Reply<unknown>) : new Reply(result);
+  const value = present(row, reply.body, log);
+  const status = reply.status ?? sent.status;
+  const text = status === 204 ? null : textOf(row, value);
+  return { ...sent, status, text, headers: reply.headers, cookies: reply.cookies, value };
 }
 
-const textOf = (row: Route, value: unknown): string =>
-  row.produces !== undefined && typeof value === 'string' ? value : JSON.stringify(value ?? null);
+function present(row: Route, body: unknown, log: Log): unknown {
+  const parsed = row.reply.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map(({ path, code }) => ({ path: path.join('.'), code }));
+  log.error({ route: row.id, issues }, 'reply breaks its schema');
+  throw new Error(`the reply of ${row.id} breaks its schema`);
+}
+
+/** Every message of a stream is a reply of its own. */
+const presented = (row: Route, stream: EventStream<unknown>, log: Log): EventStream<unknown> =>
+  new EventStream(async function* (signal) {
+    for await (const message of stream.messages(signal)) {
+      yield message.data === undefined ? message : { ...message, data: present(row, message.data, log) };
+    }
+  });
+
+const textOf = (row: Route, value: unknown): string | Buffer =>
+  row.produces !== undefined && (typeof value === 'string' || Buffer.isBuffer(value))
+    ? value
+    : JSON.stringify(value ?? null);
 
 /** An error as an answer, for what must be repeated later. */
 export const answerOfError = (error: ApiError): Answer => ({
@@ -51,9 +64,10 @@ export const answerOfError = (error: ApiError): Answer => ({
   value: undefined,
 });
 
-export function sendAnswer(ctx: Context, { status, headers, text, type }: Answer): void {
+export function sendAnswer(ctx: Context, { status, headers, text, type, stream }: Answer): void {
   ctx.set(headers);
   ctx.status = status;
+  if (stream !== undefined) ctx.set('Content-Type', type);
   if (text === null) return;
   ctx.body = text;
   ctx.set('Content-Type', type);

@@ -10,6 +10,7 @@ export const codeOfStatus = {
   412: 'precondition_failed',
   413: 'payload_too_large',
   415: 'unsupported_media_type',
+  416: 'range_not_satisfiable',
   422: 'validation_error',
   429: 'rate_limit_exceeded',
   500: 'internal_error',

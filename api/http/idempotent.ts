@@ -120,7 +120,7 @@ interface StoredReply {
 /** Cookies are not kept: a session belongs to the one who opened it. */
 const stored = ({ status, text, type, headers }: Answer): { status: number; reply: string } => ({
   status,
-  reply: JSON.stringify({ text, type, headers } satisfies StoredReply),
+  reply: JSON.stringify({ text: text?.toString() ?? null, type, headers } satisfies StoredReply),
 });
 
 function replayed(status: number, reply: string): Answer {

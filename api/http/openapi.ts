@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { paramNames } from './mount.js';
 import { createSchemaWriter, type JsonObject, type OpenApiVersion, type SchemaWriter } from './openapi-schema.js';
-import type { Route } from './route.js';
+import { eventStreamType, type Route } from './route.js';
 
 /** The document that describes every row; made once, at start. */
 export function openApiDocument(
@@ -64,6 +64,9 @@ function headerParameters(row: Route): readonly JsonObject[] {
     schema,
   });
   return [
+    ...(row.produces === eventStreamType
+      ? [header('Last-Event-ID', 'The id of the last message seen: the stream goes on behind it.')]
+      : []),
     ...(row.auth === 'member'
       ? [header('X-Workspace-Id', 'The workspace to act in; default the one of the session.')]
       : []),
@@ -107,9 +110,14 @@ function success(row: Route, schemas: SchemaWriter): JsonObject {
   const status = row.status ?? 200;
   const description = status === 204 ? 'Done; no body.' : row.summary;
   if (status === 204) return { description };
-  const schema =
-    row.produces === undefined ? schemas.write(row.reply, 'output', `${row.id}.reply`) : { type: 'string' };
-  return { description, content: { [row.produces?.split(';')[0] ?? 'application/json']: { schema } } };
+  const isStream = row.produces === eventStreamType;
+  const isJson = row.produces === undefined;
+  const schema = isJson || isStream ? schemas.write(row.reply, 'output', `${row.id}.reply`) : { type: 'string' };
+  const of = isStream ? ' (Server-Sent Events; the schema is that of the data of one message)' : '';
+  return {
+    description: description + of,
+    content: { [row.produces?.split(';')[0] ?? 'application/json']: { schema } },
+  };
 }
 
 /** What every row may answer for its auth, body and limits, and what it says itself. */

@@ -60,6 +60,25 @@ export class Reply<T> {
   }
 }
 
+/** `text/event-stream`, which a row that answers an `EventStream` produces. */
+export const eventStreamType = 'text/event-stream';
+
+export interface StreamMessage<T> {
+  /** What the client sends as Last-Event-ID when it comes back; alone, it only moves that on. */
+  readonly id?: string;
+  readonly event?: string;
+  readonly data?: T;
+}
+
+/** A reply that goes on: messages as they come, until they end, the caller leaves or the API stops. */
+export class EventStream<T> {
+  /** Ends soon after the signal is raised. */
+  readonly messages: (signal: AbortSignal) => AsyncIterable<StreamMessage<T>>;
+  constructor(messages: EventStream<T>['messages']) {
+    this.messages = messages;
+  }
+}
+
 /** Deeply readonly, so that services may answer what nobody may change. */
 export type Frozen<T> = T extends Date
   ? T
@@ -93,8 +112,9 @@ export interface RouteSpec<P extends string, Q extends z.ZodType, B extends z.Zo
   readonly bodyLimit?: number;
   /** What a body, query or parameter that breaks its schema answers; default 422. */
   readonly invalidStatus?: 400 | 422;
+  /** Of a stream: the data of one message. */
   readonly reply: R;
-  /** Content type of a reply that is sent as it stands (`reply` is then a string); default JSON. */
+  /** Content type of a reply that is sent as it stands (`reply` is then a string or bytes); default JSON. */
   readonly produces?: string;
   /** Default 200; 204 sends no body. */
   readonly status?: number;
@@ -103,7 +123,7 @@ export interface RouteSpec<P extends string, Q extends z.ZodType, B extends z.Zo
   readonly handle: (
     request: Request<P, z.output<Q>, z.output<B>>,
     services: Services,
-  ) => Promise<Frozen<z.input<R>> | Reply<Frozen<z.input<R>>>>;
+  ) => Promise<Frozen<z.input<R>> | Reply<Frozen<z.input<R>>> | EventStream<Frozen<z.input<R>>>>;
 }
 
 /** The erased row the mounter, the OpenAPI writer and the coverage test all read. */

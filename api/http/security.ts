@@ -25,6 +25,7 @@ const exposed = [
   'Retry-After',
   'Idempotent-Replayed',
   'Location',
+  'ETag',
 ];
 
 /** Browsers of the configured origins may call; cookies travel only for origins named one by one. */

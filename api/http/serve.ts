@@ -12,6 +12,7 @@ import { ApiError, forbidden } from './errors.js';
 import { keyedRequest } from './idempotent.js';
 import type { Log } from './log.js';
 import { rateKey, type RateLimiter } from './rate-limit.js';
+import type { StreamSender } from './sse.js';
 import { readRawBody } from './raw-body.js';
 import type { Actor, Capability } from '../actor.js';
 import type { Request, Route } from './route.js';
@@ -27,6 +28,7 @@ export interface ServeDeps {
   readonly once: (request: KeyedRequest, run: (seed: string) => Promise<Answer>) => Promise<Answer>;
   /** The least role that has a capability, to say in a 403. */
   readonly lowestRole?: ((capability: Capability) => string | undefined) | undefined;
+  readonly sendStream: StreamSender;
 }
 
 type Params = Readonly<Record<string, string>>;
@@ -60,14 +62,18 @@ async function serve(prepared: Prepared, ctx: Context, params: Params): Promise<
   trace.row = row;
   trace.params = params;
   const cookies = readCookies(ctx.req.headers.cookie);
-  const actor = await admit(prepared, ctx, { params, cookies });
+  const caller = { params, cookies };
+  const actor = await admit(prepared, ctx, caller);
   trace.actor = actor;
-  const request = await requestOf(prepared, ctx, { actor, params, cookies });
+  const request = await requestOf(prepared, ctx, { actor, ...caller });
   const key = keyedRequest(ctx, row, request);
   const run = (seed: string): Promise<Answer> => perform(prepared, { ...request, seed });
   const answer = key === undefined ? await run(request.seed) : await deps.once(key, run);
   writeCookies(ctx, answer.cookies, prepared.secureCookies);
   sendAnswer(ctx, answer);
+  if (answer.stream === undefined) return;
+  const recheck = async (): Promise<void> => void (await authorise(prepared, ctx, caller));
+  deps.sendStream(ctx, answer.stream, { owner: rateKey('api', ctx, actor), recheck });
 }
 
 async function perform({ row, deps, audit }: Prepared, request: AnyRequest): Promise<Answer> {
@@ -87,14 +93,28 @@ interface Caller {
 
 /** Rate limit, who is it, may they. */
 async function admit({ row, deps }: Prepared, ctx: Context, caller: Caller): Promise<Actor> {
-  const { limiter, lowestRole } = deps;
+  const { limiter } = deps;
   const rate = row.rate ?? 'api';
   if (rate !== 'api') await limiter.take(ctx, rate, rateKey(rate, ctx));
   checkParams(caller.params);
+  return authorise({ row, deps }, ctx, {
+    ...caller,
+    known: async (actor) => {
+      if (rate === 'api') await limiter.take(ctx, rate, rateKey(rate, ctx, actor));
+    },
+  });
+}
+
+/** Who is it, may they; `known` is asked between the two. */
+async function authorise(
+  { row, deps }: Pick<Prepared, 'row' | 'deps'>,
+  ctx: Context,
+  { known, ...caller }: Caller & { readonly known?: (actor: Actor) => Promise<void> },
+): Promise<Actor> {
   const actor = row.auth === 'none' ? anonymous : await authenticate(row, ctx, { deps, caller });
-  if (rate === 'api') await limiter.take(ctx, rate, rateKey(rate, ctx, actor));
+  await known?.(actor);
   if (row.can !== undefined && !actor.capabilities.has(row.can)) {
-    const role = lowestRole?.(row.can);
+    const role = deps.lowestRole?.(row.can);
     throw forbidden(
       `This needs the capability "${row.can}"${role === undefined ? '' : `, which starts at the role "${role}"`}.`,
     );

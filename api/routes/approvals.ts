@@ -125,7 +125,7 @@ export const approvalRoutes: readonly Route[] = [
     handle: async ({ actor, params, body, seed }, { approvals }) => {
       const decision = decisionOf(body.decision);
       await approvals.decide({
-        workspaceId: actor.workspaceId,
+        actor,
         approvalId: params.approvalId,
         decision,
         by: body.decided_by,

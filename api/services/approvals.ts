@@ -1,14 +1,16 @@
 import { sql } from 'kysely';
 import { derivedId } from '../../db/ids.js';
-import { insertApproval } from '../../db/runs.js';
 import { scoped } from '../../db/scoped.js';
+import { insertWait } from '../../db/waits.js';
 import type { Database } from '../../db/client.js';
-import { waitToken } from '../../workflows/contract/ids.js';
+import { visitKey, waitToken } from '../../workflows/contract/ids.js';
 import { compileApproval, APPROVAL_NODE } from '../../workflows/definition/approval.js';
+import type { Plan } from '../../workflows/definition/plan.js';
 import type { Json } from '../../workflows/definition/values.js';
 import { ApiError } from '../http/errors.js';
 import type { Actor } from '../actor.js';
 import type { AuditService } from './audit.js';
+import { identitiesOf } from './caller.js';
 import type { RunService } from './runs.js';
 
 export interface NewApproval {
@@ -39,7 +41,7 @@ export interface ApprovalView {
 }
 
 export interface DecideApproval {
-  readonly workspaceId: string;
+  readonly actor: Actor;
   readonly approvalId: string;
   readonly decision: 'approve' | 'reject';
   readonly by: string;
@@ -65,14 +67,35 @@ export interface ApprovalDeps {
 
 const NEWEST = 50;
 
+/** An approval is a wait for a decision; what else its row holds is for the runs API. */
+const columns = [
+  'id',
+  'workspace_id',
+  'run_id',
+  'task_id',
+  'action',
+  'reason',
+  'assignee',
+  'context',
+  'options',
+  'status',
+  'decided_by',
+  'decided_at',
+  'note',
+  'expires_at',
+  'created_at',
+] as const;
+
 export function createApprovalService(deps: ApprovalDeps): ApprovalService {
   const { db } = deps;
   return {
     create: (actor, seed, approval) => createApproval(deps, { actor, seed, approval }),
     list: async (workspaceId) =>
       scoped(db, workspaceId)
-        .select('approvals')
-        .selectAll('approvals')
+        .select('waits')
+        .select([...columns])
+        .where('kind', '=', 'decision')
+        .$narrowType<{ status: ApprovalView['status'] }>()
         .orderBy('created_at', 'desc')
         .limit(NEWEST)
         .execute(),
@@ -93,30 +116,42 @@ async function createApproval(
 ): Promise<{ readonly id: string }> {
   const { workspaceId } = actor;
   const run = { workspaceId, runId: derivedId('run', seed) };
-  const id = waitToken(run.runId, APPROVAL_NODE, 1);
-  const { expiresInSeconds: seconds } = approval;
-  const plan = compileApproval({
-    prompt: approval.action,
-    ...(approval.reason === null ? {} : { reason: approval.reason }),
-    ...(seconds === null ? {} : { timeoutSeconds: seconds }),
-  });
-  const row = { ...approval, id, run, nodeId: APPROVAL_NODE, visit: 1, assignee: null };
+  const place = { nodeId: APPROVAL_NODE, visit: 1, scope: '' };
+  const key = visitKey(place);
+  const id = waitToken(run.runId, key);
+  const { action, reason, context, options, taskId, expiresInSeconds: seconds } = approval;
+  const shown = { prompt: action, reason, context, options, taskId };
   await deps.runs.start({
     workspaceId,
     definition: null,
     kind: 'approval',
-    plan,
-    input: approval.context,
+    plan: planOf(approval),
+    input: context,
     trigger: 'approval',
     actor: actor.id,
     seed,
     alongside: async (db) => {
-      await insertApproval(db, { ...row, expiresAt: seconds === null ? null : Date.now() + seconds * 1_000 });
+      const expiresAt = seconds === null ? null : Date.now() + seconds * 1_000;
+      await insertWait(db, { ...place, ...shown, token: id, key, run, kind: 'decision', expiresAt });
     },
   });
   await announceRequest(deps, actor, { id, action: approval.action, reason: approval.reason });
   return { id };
 }
+
+/** The row of the wait is there before the run comes to it, so that its texts are shown as they are, not as templates. */
+const planOf = ({ action, reason, expiresInSeconds: seconds }: NewApproval): Plan =>
+  compileApproval({
+    prompt: action,
+    ...(reason === null ? {} : { reason }),
+    ...(seconds === null ? {} : { timeout_seconds: seconds }),
+    quorum: 1,
+    rejections: 1,
+    forbid_own: false,
+    reminders: [],
+    escalation: [],
+    on_expire: 'expire',
+  });
 
 /** A parent workspace learns of what its children ask. */
 async function announceRequest(
@@ -158,21 +193,28 @@ async function pendingFor(
       union
       select child.id from workspaces child join visible on child.parent_id = visible.id
     )
-    select approvals.*, workspaces.name as workspace_name
-    from approvals join workspaces on workspaces.id = approvals.workspace_id
-    where approvals.status = 'pending' and workspaces.deleted_at is null
-      and approvals.workspace_id in (select id from visible)
-    order by approvals.created_at desc limit 500`.execute(db);
+    select ${sql.join(columns.map((column) => sql.ref(`waits.${column}`)))}, workspaces.name as workspace_name
+    from waits join workspaces on workspaces.id = waits.workspace_id
+    where waits.status = 'pending' and waits.kind = 'decision' and workspaces.deleted_at is null
+      and waits.workspace_id in (select id from visible)
+    order by waits.created_at desc limit 500`.execute(db);
   return rows;
 }
 
+/** Who decides matters to it: then a name of the caller's choice will not do. */
+const countsPeople = (wait: { audience: unknown; quorum: number; rejections: number; forbid_own: boolean }): boolean =>
+  wait.audience !== null || wait.quorum > 1 || wait.rejections > 1 || wait.forbid_own;
+
 async function decideApproval({ db, runs, audit }: ApprovalDeps, decide: DecideApproval): Promise<void> {
-  const { workspaceId, approvalId, decision, by, note, seed } = decide;
+  const { actor, approvalId, decision, note, seed } = decide;
+  const { workspaceId } = actor;
   const gone = new ApiError(404, 'approval not found or already decided');
-  const approval = await scoped(db, workspaceId).get('approvals', approvalId);
-  if (approval === undefined) throw gone;
+  const approval = await scoped(db, workspaceId).get('waits', approvalId);
+  if (approval?.kind !== 'decision') throw gone;
   const run = { workspaceId, runId: approval.run_id };
-  const result = await runs.decide({ run, token: approvalId, decision, input: undefined, note, by, seed });
+  const by = countsPeople(approval) ? actor.id : decide.by;
+  const as = await identitiesOf(db, actor);
+  const result = await runs.decide({ run, token: approvalId, decision, input: undefined, note, by, as, seed });
   if (result === 'settled') throw gone;
   await audit.record({
     workspaceId,

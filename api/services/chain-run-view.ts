@@ -48,7 +48,11 @@ export interface ChainRunDetail extends ChainRunView {
   } | null;
 }
 
-export const statusOf = (status: RunStatus): ChainRunStatus => (status === 'waiting' ? 'awaiting_human' : status);
+/** This surface has no word for a paused run: it is neither over nor anybody's to decide. */
+const words = { waiting: 'awaiting_human', paused: 'running' } as const;
+
+export const statusOf = (status: RunStatus): ChainRunStatus =>
+  status === 'waiting' || status === 'paused' ? words[status] : status;
 
 const durationOf = (from: Date | null, to: Date | null): number | null =>
   from === null || to === null ? null : to.getTime() - from.getTime();

@@ -8,8 +8,10 @@ import type { ChainDocument } from '../../workflows/definition/chain.js';
 import { chainProblems, type ChainRules } from '../../workflows/definition/chain-problems.js';
 import type { Plan } from '../../workflows/definition/plan.js';
 import type { Json, Value } from '../../workflows/definition/values.js';
+import { checkInput } from './json-check.js';
 import { conflict, notFound, unauthenticated } from '../http/errors.js';
 import type { Actor } from '../actor.js';
+import { identitiesOf } from './caller.js';
 import {
   presentRun,
   presentTraces,
@@ -125,10 +127,11 @@ async function findChain(
       'definitions.workspace_id',
       'definitions.slug',
       'definitions.status',
-      'definitions.document',
       'definitions.version_id',
       'versions.plan',
     ])
+    // what runs is what was published last, not what is being written
+    .select((eb) => eb.fn.coalesce('versions.document', 'definitions.document').as('document'))
     .where('definitions.kind', '=', 'chain')
     .where('definitions.slug', '=', slug)
     .where('definitions.deleted_at', 'is', null)
@@ -153,6 +156,7 @@ async function startChain({ runs }: ChainRunDeps, chain: Chain, start: ChainStar
   const { plan, version_id: versionId } = chain;
   if (plan === null || versionId === null) throw conflict(`The chain "${chain.slug}" has no steps; add one to run it.`);
   const { input, seed, trigger, actor } = start;
+  checkInput(plan, input, 'input');
   const definition = { id: chain.id, versionId };
   const { runId } = await runs.start({
     workspaceId: chain.workspace_id,
@@ -225,17 +229,19 @@ interface RunPlace {
 
 const lastWait = (db: Database, workspaceId: string, runId: string) =>
   scoped(db, workspaceId)
-    .select('approvals')
+    .select('waits')
     .select('id as approval_id')
     .where('run_id', '=', runId)
+    .where('kind', '=', 'decision')
     .orderBy('created_at', 'desc')
     .executeTakeFirst();
 
 const pendingWait = (db: Database, workspaceId: string, runId: string) =>
   scoped(db, workspaceId)
-    .select('approvals')
+    .select('waits')
     .select(['id as approval_id', 'action as prompt', 'assignee', 'expires_at'])
     .where('run_id', '=', runId)
+    .where('kind', '=', 'decision')
     .where('status', '=', 'pending')
     .orderBy('created_at')
     .executeTakeFirst();
@@ -270,7 +276,8 @@ async function resumeRun(
   if (wait === undefined) throw idle;
   const { decision, input, note, seed } = resume;
   const of = { workspaceId, runId: run.id };
-  const result = await runs.decide({ run: of, token: wait.approval_id, decision, input, note, by: actor.id, seed });
+  const as = await identitiesOf(db, actor);
+  const result = await runs.decide({ run: of, token: wait.approval_id, decision, input, note, by: actor.id, as, seed });
   if (result !== 'settled') return { run_id: run.id, status: statusOf(result.status) };
   throw pending === undefined ? idle : conflict('Somebody else was first: this wait has been decided or has expired.');
 }

@@ -14,41 +14,56 @@ export async function vaultSecrets(
   change: { readonly slug: string; readonly document: ChainDocument; readonly previous?: ChainDocument },
 ): Promise<ChainDocument> {
   const { slug, document, previous } = change;
-  const names = previous === undefined ? [] : stepsOf(previous).flatMap(({ step }) => referenceIn(step) ?? []);
-  const kept = new Map([...(await readSecrets(store, workspaceId, names))].map(([name, value]) => [value, name]));
-  const added: { readonly name: string; readonly value: string }[] = [];
-  const cleaned = mapSteps(document, (step) => {
-    if (!hasLiteralSecret(step)) return step;
-    const { secret: value } = step.config;
-    const name = kept.get(value) ?? newName(slug);
-    if (!kept.has(value)) added.push({ name, value });
-    kept.set(value, name);
-    return { ...step, config: { ...step.config, secret: `{{secret:${name}}}` } };
+  const secretOf = (step: ChainStep): string | undefined => (hasSecret(step) ? step.config.secret : undefined);
+  const names = await vaultLiterals(store, workspaceId, {
+    prefix: `CHAIN_${slug}`,
+    texts: stepsOf(document).map(({ step }) => secretOf(step)),
+    previous: previous === undefined ? [] : stepsOf(previous).map(({ step }) => secretOf(step)),
   });
-  for (const { name, value } of added) await insertSecret(store, { workspaceId, name, value });
-  return cleaned;
+  return mapSteps(document, (step) => {
+    const reference = hasSecret(step) ? names.get(step.config.secret) : undefined;
+    return reference === undefined || !hasSecret(step)
+      ? step
+      : ({ ...step, config: { ...step.config, secret: reference } } as ChainStep); // -- reason: only a text has changed
+  });
 }
 
-const newName = (slug: string): string => {
-  const prefix = slug
+/** Puts texts that are no references yet into the vault; answers each with the reference that takes its place. */
+export async function vaultLiterals(
+  store: SecretStore,
+  workspaceId: string,
+  of: {
+    readonly prefix: string;
+    readonly texts: readonly (string | undefined)[];
+    readonly previous: readonly (string | undefined)[];
+  },
+): Promise<ReadonlyMap<string, string>> {
+  const before = of.previous.flatMap((text) => REFERENCE.exec(text ?? '')?.[1] ?? []);
+  const kept = new Map([...(await readSecrets(store, workspaceId, before))].map(([name, value]) => [value, name]));
+  const literals = of.texts.filter((text) => text !== undefined && text !== '' && !REFERENCE.test(text));
+  const references = new Map<string, string>();
+  // -- reason: the filter above leaves texts only
+  for (const value of new Set(literals as readonly string[])) {
+    const name = kept.get(value) ?? newName(of.prefix);
+    if (!kept.has(value)) await insertSecret(store, { workspaceId, name, value });
+    references.set(value, `{{secret:${name}}}`);
+  }
+  return references;
+}
+
+const newName = (wanted: string): string => {
+  const prefix = wanted
     .toUpperCase()
     .replaceAll(/[^A-Z0-9]/g, '_')
-    .slice(0, 40);
-  return `CHAIN_${prefix}_${randomBytes(4).toString('hex').toUpperCase()}`;
+    .slice(0, 46);
+  return `${prefix}_${randomBytes(4).toString('hex').toUpperCase()}`;
 };
 
-function referenceIn(step: ChainStep): string | undefined {
-  const text = step.kind === 'webhook' || step.kind === 'notify' ? step.config.secret : undefined;
-  return text === undefined ? undefined : REFERENCE.exec(text)?.[1];
-}
+type WithSecret = Extract<ChainStep, { kind: 'webhook' | 'notify' | 'channel_send' }> & { config: { secret: string } };
 
-type WithSecret = Extract<ChainStep, { kind: 'webhook' | 'notify' }> & { config: { secret: string } };
-
-const hasLiteralSecret = (step: ChainStep): step is WithSecret =>
-  (step.kind === 'webhook' || step.kind === 'notify') &&
-  step.config.secret !== undefined &&
-  step.config.secret !== '' &&
-  !REFERENCE.test(step.config.secret);
+const hasSecret = (step: ChainStep): step is WithSecret =>
+  (step.kind === 'webhook' || step.kind === 'notify' || step.kind === 'channel_send') &&
+  step.config.secret !== undefined;
 
 /** The value of `{{secret:NAME}}`, or of a literal; null when the vault does not hold it. */
 export async function openSecret(store: SecretStore, workspaceId: string, text: string): Promise<string | null> {

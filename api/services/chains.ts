@@ -1,16 +1,17 @@
 import { sql } from 'kysely';
-import { ensureVersion } from '../../db/definitions.js';
+import { insertDefinition, saveDraft } from '../../db/definitions.js';
 import { derivedId } from '../../db/ids.js';
 import { scoped } from '../../db/scoped.js';
 import type { Database } from '../../db/client.js';
 import type { SecretStore } from '../../db/secrets.js';
 import type { ChainDocument } from '../../workflows/definition/chain.js';
-import { chainCron, compileChain } from '../../workflows/definition/chain-plan.js';
+import { compileChain } from '../../workflows/definition/chain-plan.js';
 import { chainProblems, type ChainRules, type Problem } from '../../workflows/definition/chain-problems.js';
 import type { Json } from '../../workflows/definition/values.js';
 import { conflict, invalid, notFound } from '../http/errors.js';
 import type { Actor } from '../actor.js';
-import type { ScheduleService } from './schedules.js';
+import { bindChain, scheduleChain, type ChainSchedules } from './definition-kinds.js';
+import { planProblem } from './documents.js';
 import { slugFrom } from './slugs.js';
 import { vaultSecrets } from './chain-secrets.js';
 
@@ -61,7 +62,7 @@ export interface ChainDeps {
   readonly db: Database;
   readonly rules: ChainRules;
   readonly secrets: SecretStore;
-  readonly schedules: Pick<ScheduleService, 'setChainSchedule' | 'syncPending'>;
+  readonly schedules: ChainSchedules;
 }
 
 export function createChainService(deps: ChainDeps): ChainService {
@@ -177,21 +178,12 @@ async function createChain(deps: ChainDeps, actor: Actor, input: NewChain): Prom
   if (taken !== undefined) throw conflict(`A chain with the slug "${slug}" exists; choose another slug.`);
   const document = await vaultSecrets(deps.secrets, actor.workspaceId, { slug, document: input.document });
   const isRescheduled = await db.transaction().execute(async (trx) => {
-    await scoped(trx, actor.workspaceId)
-      .insert('definitions', {
-        id,
-        kind: 'chain',
-        slug,
-        name: document.name,
-        status,
-        document: JSON.stringify(document),
-        version_id: null,
-        created_by: actor.id,
-        deleted_at: null,
-      })
-      .execute();
-    await bindVersion(trx, actor.workspaceId, { id, document });
-    return schedule({ db: trx, schedules }, actor.workspaceId, { id, status, document });
+    const of = { workspaceId: actor.workspaceId, definitionId: id };
+    const json = document as unknown as Json; // -- reason: a parsed document is plain JSON
+    const made = { ...of, kind: 'chain', slug, name: document.name, status, document: json, createdBy: actor.id };
+    await insertDefinition(trx, made);
+    await bindChain(trx, of, { document, status, by: actor.id });
+    return scheduleChain({ db: trx, schedules }, { workspaceId: actor.workspaceId, chainId: id }, { status, document });
   });
   if (isRescheduled) await schedules.syncPending();
   return getChain(deps, actor.workspaceId, slug);
@@ -211,36 +203,23 @@ async function replaceChain(
   const document = await vaultSecrets(deps.secrets, workspaceId, change);
   const to = input.slug ?? slug;
   const isRescheduled = await deps.db.transaction().execute(async (trx) => {
-    await scoped(trx, workspaceId)
-      .update('definitions', before.id)
-      .set((eb) => ({
-        slug: to,
-        name: document.name,
-        status,
-        document: JSON.stringify(document),
-        revision: eb('revision', '+', 1),
-        updated_at: new Date(),
-      }))
-      .execute();
-    await bindVersion(trx, workspaceId, { id: before.id, document });
-    return schedule({ db: trx, schedules }, workspaceId, { id: before.id, status, document });
+    const of = { workspaceId, definitionId: before.id };
+    const json = document as unknown as Json; // -- reason: a parsed document is plain JSON
+    await saveDraft(trx, { ...of, document: json, by: actor.id, expected: null });
+    const columns = { slug: to, name: document.name, status };
+    await scoped(trx, workspaceId).update('definitions', before.id).set(columns).execute();
+    await bindChain(trx, of, { document, status, by: actor.id });
+    return scheduleChain({ db: trx, schedules }, { workspaceId, chainId: before.id }, { status, document });
   });
   if (isRescheduled) await schedules.syncPending();
   return getChain(deps, workspaceId, to);
 }
 
-const MAX_NODES = 500;
-const MAX_PLAN_BYTES = 1024 * 1024;
-
-/** A run loads its whole plan, and every decide step has its own copy of the branches it may take. */
+/** Every decide step has its own copy of the branches it may take. */
 function limit(document: ChainDocument): void {
   const plan = compileChain(document);
-  const nodes = Object.keys(plan?.nodes ?? {}).length;
-  const bytes = Buffer.byteLength(JSON.stringify(plan));
-  if (nodes <= MAX_NODES && bytes <= MAX_PLAN_BYTES) return;
-  const limits = `at most ${MAX_NODES} nodes and ${MAX_PLAN_BYTES} bytes are possible`;
-  const message = `the chain compiles to ${nodes} nodes and ${bytes} bytes, branches counted once a decide step; ${limits}`;
-  throw invalid([{ field: 'primary_steps', message }]);
+  const message = plan === null ? null : planProblem(plan);
+  if (message !== null) throw invalid([{ field: 'primary_steps', message }]);
 }
 
 /** A live chain starts by itself and from outside: nothing unsafe or half-written may. */
@@ -249,29 +228,6 @@ function gate(rules: ChainRules, document: ChainDocument, status: ChainStatus): 
   if (status !== 'live') return;
   const blockers = chainProblems(document, rules);
   if (blockers.length > 0) throw invalid(blockers, { blockers });
-}
-
-async function bindVersion(
-  db: Database,
-  workspaceId: string,
-  { id, document }: { readonly id: string; readonly document: ChainDocument },
-): Promise<void> {
-  const plan = compileChain(document);
-  const json = document as unknown as Json; // -- reason: a parsed document is plain JSON
-  const versionId =
-    plan === null ? null : await ensureVersion(db, { workspaceId, definitionId: id, document: json, plan });
-  await scoped(db, workspaceId).update('definitions', id).set({ version_id: versionId }).execute();
-}
-
-async function schedule(
-  { db, schedules }: Pick<ChainDeps, 'db' | 'schedules'>,
-  workspaceId: string,
-  chain: { readonly id: string; readonly status: ChainStatus; readonly document: ChainDocument },
-): Promise<boolean> {
-  const due = chain.status === 'live' ? chainCron(chain.document) : null;
-  const of = { workspaceId, chainId: chain.id };
-  const wanted = due === null ? { ...of, cron: null } : { ...of, ...due, name: chain.document.name };
-  return schedules.setChainSchedule(wanted, db);
 }
 
 /** Runs under way finish on their version. */

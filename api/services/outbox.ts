@@ -1,33 +1,60 @@
+import { purgeEvents } from '../../db/events.js';
 import { markDispatched, queuedRuns } from '../../db/runs.js';
 import type { Database } from '../../db/client.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
+import { createReconcile } from './reconcile.js';
+import type { RunEventService } from './run-events.js';
+import type { RunService } from './runs.js';
 
 export interface OutboxDeps {
   readonly db: Database;
-  readonly temporal: Pick<TemporalGateway, 'startRun'>;
+  readonly temporal: Pick<TemporalGateway, 'startRun' | 'cancelRun' | 'terminateRun' | 'tellParent' | 'statusOfRun'>;
   readonly schedules: { readonly syncPending: () => Promise<unknown> };
+  readonly events: Pick<RunEventService, 'deliverPending'>;
+  readonly runs: Pick<RunService, 'startQueued'>;
   readonly log: { readonly warn: (fields: object, message: string) => void };
 }
 
 const EVERY_MS = 3_000;
+const UPKEEP_EVERY_MS = 60_000;
 /** A younger row is most likely being started by the request that wrote it. */
 const QUEUED_FOR_MS = 3_000;
 const BATCH = 100;
 
+interface Loop {
+  readonly stop: () => Promise<void>;
+}
+
 /**
- * Delivers to Temporal what was accepted while it was away or by a process that died: queued runs and changed
- * schedules. Any number of processes may do so at once, since each delivery has one id.
+ * Delivers to Temporal what was accepted while it was away or by a process that died: queued runs, changed schedules,
+ * events; and once a minute looks after what is old. Any number of processes may do so at once, since each delivery
+ * has one id.
  */
-export function startOutbox(deps: OutboxDeps): { readonly stop: () => Promise<void> } {
+export function startOutbox(deps: OutboxDeps): Loop {
+  const reconcile = createReconcile(deps);
+  const loops = [
+    repeat(deps, EVERY_MS, () => deliverRuns(deps)),
+    repeat(deps, EVERY_MS, deps.events.deliverPending),
+    repeat(deps, UPKEEP_EVERY_MS, reconcile),
+    repeat(deps, UPKEEP_EVERY_MS, () => purgeEvents(deps.db)),
+  ];
+  return {
+    stop: async () => {
+      await Promise.all(loops.map((loop) => loop.stop()));
+    },
+  };
+}
+
+function repeat({ log }: Pick<OutboxDeps, 'log'>, everyMs: number, work: () => Promise<unknown>): Loop {
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   const round = async (): Promise<void> => {
     try {
-      await deliver(deps);
+      await work();
     } catch (error) {
-      deps.log.warn({ reason: String(error) }, 'the outbox is tried again shortly');
+      log.warn({ reason: String(error) }, 'the outbox is tried again shortly');
     }
-    if (!stopped) timer = setTimeout(next, EVERY_MS);
+    if (!stopped) timer = setTimeout(next, everyMs);
   };
   let current = round();
   function next(): void {
@@ -42,7 +69,7 @@ export function startOutbox(deps: OutboxDeps): { readonly stop: () => Promise<vo
   };
 }
 
-async function deliver({ db, temporal, schedules }: OutboxDeps): Promise<void> {
+async function deliverRuns({ db, temporal, schedules }: OutboxDeps): Promise<void> {
   for (const input of await queuedRuns(db, QUEUED_FOR_MS, BATCH)) {
     await temporal.startRun(input);
     await markDispatched(db, input.run);

@@ -1,15 +1,22 @@
 import { derivedId } from '../../db/ids.js';
 import { writeSettlement } from '../../db/run-records.js';
-import { insertRun, queuedRun } from '../../db/runs.js';
-import { cleanJson, storeValue } from '../../db/values.js';
+import { insertRun, queuedRun, type NewRun } from '../../db/runs.js';
+import { cleanJson, storeValue, type ValueOwner } from '../../db/values.js';
+import { recordVotes } from '../../db/waits.js';
 import type { Database } from '../../db/client.js';
+import type { ResolvedWait } from '../../workflows/contract/messages.js';
 import type { RunInput, RunRef, RunStatus } from '../../workflows/contract/run.js';
 import type { Plan } from '../../workflows/definition/plan.js';
 import { INPUT_LIMIT_BYTES, type Json, type Value } from '../../workflows/definition/values.js';
-import { ApiError, tooLarge } from '../http/errors.js';
-import type { TemporalGateway } from '../temporal/gateway.js';
+import { tooLarge } from '../http/errors.js';
+import type { Answer, TemporalGateway } from '../temporal/gateway.js';
+import { refusalError } from './run-refusals.js';
 
-export interface StartRun {
+type Extras = Partial<
+  Pick<NewRun, 'origin' | 'priority' | 'tags' | 'isConversation' | 'test' | 'reuse' | 'hasOwnPlan'>
+>;
+
+export interface StartRun extends Extras {
   readonly workspaceId: string;
   readonly definition: { readonly id: string; readonly versionId: string } | null;
   readonly kind: string;
@@ -31,6 +38,10 @@ export interface Decide {
   readonly input: Json | undefined;
   readonly note: string | null;
   readonly by: string;
+  /** Everything the caller is, where the wait asks who may decide. */
+  readonly as: readonly string[];
+  /** Of what is shown, as the wait's row has it. */
+  readonly shownHash?: string | null;
   /** Of the request: the same seed is the same decision. */
   readonly seed: string;
 }
@@ -38,8 +49,14 @@ export interface Decide {
 export interface RunService {
   /** Accepts a run: once this answers, it is never lost and never starts twice. */
   readonly start: (start: StartRun) => Promise<RunRef>;
-  /** Decides a wait. Exactly one caller gets a status, whoever comes later `settled`. */
-  readonly decide: (decide: Decide) => Promise<{ readonly status: RunStatus } | 'settled'>;
+  /** Decides a wait. Exactly one caller gets a status, whoever comes later `settled`; 403 for whoever may not. */
+  readonly decide: (decide: Decide) => Promise<ResolvedWait | 'settled'>;
+  /** Says something to a run, which is started first when Temporal has not heard of it. */
+  readonly tell: <T>(run: RunRef, say: () => Promise<Answer<T>>) => Promise<Answer<T>>;
+  /** Starts a run that no worker has taken up; false when it is not queued. */
+  readonly startQueued: (run: RunRef) => Promise<boolean>;
+  /** A value from outside, held to the limit and stored where it is large. */
+  readonly acceptValue: (run: ValueOwner, json: Json) => Promise<Value>;
 }
 
 export interface RunDeps {
@@ -49,14 +66,18 @@ export interface RunDeps {
 }
 
 export function createRunService(deps: RunDeps): RunService {
+  const { db } = deps;
   return {
     start: async (start) => {
       const run = { workspaceId: start.workspaceId, runId: derivedId('run', start.seed) };
-      const input = await acceptValue(deps.db, run, start.input);
-      await launch(deps, await accept(deps.db, start, { run, input }));
+      const input = await acceptValue(db, run, start.input);
+      await launch(deps, await accept(db, start, { run, input }));
       return run;
     },
     decide: (decide) => decideWait(deps, decide),
+    tell: (run, say) => tell(deps, run, say),
+    startQueued: (run) => startQueued(deps, run),
+    acceptValue: (run, json) => acceptValue(db, run, json),
   };
 }
 
@@ -75,8 +96,7 @@ async function accept(
   });
 }
 
-/** A value from outside, held to the limit and stored where it is large. */
-async function acceptValue(db: Database, run: RunRef, json: Json): Promise<Value> {
+async function acceptValue(db: Database, run: ValueOwner, json: Json): Promise<Value> {
   const bytes = Buffer.byteLength(typeof json === 'string' ? json : JSON.stringify(json));
   if (bytes > INPUT_LIMIT_BYTES) {
     throw tooLarge(`The input is ${bytes} bytes; at most ${INPUT_LIMIT_BYTES} (2 MiB) are accepted.`);
@@ -93,25 +113,40 @@ async function launch({ temporal, log }: RunDeps, accepted: RunInput): Promise<v
   }
 }
 
-/** A run that Temporal has not been told of yet is started now. */
 async function startQueued({ db, temporal }: RunDeps, run: RunRef): Promise<boolean> {
   const queued = await queuedRun(db, run);
   if (queued !== null) await temporal.startRun(queued);
   return queued !== null;
 }
 
-async function decideWait(deps: RunDeps, decide: Decide): Promise<{ readonly status: RunStatus } | 'settled'> {
-  const { db, temporal } = deps;
-  const { run, token, decision, note, by } = decide;
-  const value = decide.input === undefined ? null : await acceptValue(db, run, decide.input);
-  const request = { token, decision, value, note, by, requestId: decide.seed };
-  let result = await temporal.resolveWait(run, request);
-  if (result.outcome === 'closed' && (await startQueued(deps, run))) result = await temporal.resolveWait(run, request);
-  if (result.outcome === 'settled' || result.outcome === 'closed') return 'settled';
-  if (result.outcome === 'unknown')
-    throw new ApiError(503, 'The run has not come to this wait yet; try again in a moment.');
-  const { settlement, status, seq } = result.wait;
-  const isOpen = status === 'running' || status === 'waiting';
-  await writeSettlement(db, run, { settlement, status: isOpen ? status : null, seq });
-  return { status };
+async function tell<T>(deps: RunDeps, run: RunRef, say: () => Promise<Answer<T>>): Promise<Answer<T>> {
+  const answer = await say();
+  return answer.outcome === 'closed' && (await startQueued(deps, run)) ? say() : answer;
 }
+
+async function decideWait(deps: RunDeps, decide: Decide): Promise<ResolvedWait | 'settled'> {
+  const { db, temporal } = deps;
+  const { run, token, decision, note, by, as, shownHash = null } = decide;
+  const value = decide.input === undefined ? null : await acceptValue(db, run, decide.input);
+  const request = { token, decision, value, note, by, as, shownHash, requestId: decide.seed };
+  const answer = await tell(deps, run, () => temporal.resolveWait(run, request));
+  if (answer.outcome === 'settled' || answer.outcome === 'closed') return 'settled';
+  if (answer.outcome !== 'done') throw refusalError(answer);
+  const { settlement, wait, status, seq } = answer.value;
+  await recordDecision(db, run, { settlement, votes: wait.votes ?? [], token, status, seq });
+  return answer.value;
+}
+
+interface Decided extends Pick<ResolvedWait, 'settlement' | 'status' | 'seq'> {
+  readonly token: string;
+  readonly votes: NonNullable<ResolvedWait['wait']['votes']>;
+}
+
+/** Whoever decided reads it back at once; the workflow's own write then changes nothing. */
+async function recordDecision(db: Database, run: RunRef, decided: Decided): Promise<void> {
+  const { settlement, votes, token, status, seq } = decided;
+  if (settlement === null) return recordVotes(db, { run, token, votes });
+  await writeSettlement(db, run, { settlement, status: isMoving(status) ? status : null, seq });
+}
+
+const isMoving = (status: RunStatus): boolean => status === 'running' || status === 'waiting' || status === 'paused';

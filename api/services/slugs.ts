@@ -1,5 +1,5 @@
-/** `'Refund & Returns'` -> `'refund-returns'`; a name without letters or digits gives `'chain'`. */
-export function slugFrom(name: string): string {
+/** `'Refund & Returns'` -> `'refund-returns'`; a name without letters or digits gives the word for what it is. */
+export function slugFrom(name: string, otherwise = 'chain'): string {
   const slug = name
     .normalize('NFKD')
     .replaceAll(/[\u0300-\u036f]/g, '')
@@ -7,5 +7,5 @@ export function slugFrom(name: string): string {
     .replaceAll(/[^a-z0-9]+/g, '-')
     .replaceAll(/^-+|-+$/g, '')
     .slice(0, 80);
-  return slug === '' ? 'chain' : slug;
+  return slug === '' ? otherwise : slug;
 }

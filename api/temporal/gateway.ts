@@ -1,35 +1,20 @@
-import {
-  ApplicationFailure,
-  Client,
-  WorkflowExecutionAlreadyStartedError,
-  WorkflowNotFoundError,
-  WorkflowUpdateFailedError,
-  type ConnectionLike,
-} from '@temporalio/client';
+import { Client, WorkflowExecutionAlreadyStartedError, type ConnectionLike } from '@temporalio/client';
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
-import { Failure } from '../../workflows/contract/failures.js';
 import { runWorkflowId } from '../../workflows/contract/ids.js';
-import type { ResolvedWait, ResolveWait } from '../../workflows/contract/messages.js';
 import { ENGINE_QUEUE } from '../../workflows/contract/queues.js';
-import type { RunInput, RunRef } from '../../workflows/contract/run.js';
+import type { RunInput } from '../../workflows/contract/run.js';
 import type { ScheduleGateway } from '../services/schedule-gateway.js';
+import { within } from './deadline.js';
+import { createRunInspector, type RunInspector } from './run-inspector.js';
+import { createRunMessages, type RunMessages } from './run-messages.js';
 import { createScheduleGateway } from './schedules.js';
 
-/** What deciding a wait came to. */
-export type WaitResult =
-  | { readonly outcome: 'resolved'; readonly wait: ResolvedWait }
-  /** Somebody or a timer was first. */
-  | { readonly outcome: 'settled' }
-  | { readonly outcome: 'unknown' }
-  /** No such workflow is open: the run is over, or was never started. */
-  | { readonly outcome: 'closed' };
+export type { Answer, Refused, RunMessages, RunMoved, TemporalStatus } from './run-messages.js';
 
 /** All the API asks of Temporal. */
-export interface TemporalGateway {
+export interface TemporalGateway extends RunMessages, RunInspector {
   /** Starts the run's workflow; a run that was started before is left alone. */
   readonly startRun: (input: RunInput) => Promise<void>;
-  /** The same `requestId` is the same decision: asked again, it answers as it did. */
-  readonly resolveWait: (run: RunRef, request: ResolveWait & { readonly requestId: string }) => Promise<WaitResult>;
   readonly schedules: ScheduleGateway;
   /** Throws when the server does not answer. */
   readonly ping: () => Promise<void>;
@@ -43,13 +28,14 @@ export interface GatewayOptions {
 }
 
 const START_DEADLINE_MS = 3_000;
-const UPDATE_DEADLINE_MS = 20_000;
+const DEFAULT_PRIORITY = 3;
 
 export function createTemporalGateway({ connection, namespace, eagerStart }: GatewayOptions): TemporalGateway {
   const client = new Client({ connection, namespace });
   return {
     startRun: (input) => within(connection, START_DEADLINE_MS, () => startRun(client, input, eagerStart)),
-    resolveWait: (run, request) => within(connection, UPDATE_DEADLINE_MS, () => resolveWaitOf(client, run, request)),
+    ...createRunMessages({ client }),
+    ...createRunInspector(client, namespace),
     schedules: createScheduleGateway({ client }),
     ping: () =>
       within(connection, START_DEADLINE_MS, async () => {
@@ -57,9 +43,6 @@ export function createTemporalGateway({ connection, namespace, eagerStart }: Gat
       }),
   };
 }
-
-const within = <T>(connection: ConnectionLike, ms: number, call: () => Promise<T>): Promise<T> =>
-  connection.withDeadline(Date.now() + ms, call);
 
 async function startRun(client: Client, input: RunInput, requestEagerStart: boolean): Promise<void> {
   const { workspaceId, runId } = input.run;
@@ -71,7 +54,7 @@ async function startRun(client: Client, input: RunInput, requestEagerStart: bool
       requestEagerStart,
       workflowIdReusePolicy: 'REJECT_DUPLICATE',
       workflowIdConflictPolicy: 'USE_EXISTING',
-      priority: { fairnessKey: workspaceId },
+      priority: { fairnessKey: workspaceId, priorityKey: input.priority ?? DEFAULT_PRIORITY },
       typedSearchAttributes: attributesOf(input),
     });
   } catch (error) {
@@ -91,25 +74,3 @@ const attributesOf = ({ run, definitionId }: RunInput): SearchAttributePair[] =>
   { key: attribute.run, value: run.runId },
   ...(definitionId === undefined ? [] : [{ key: attribute.definition, value: definitionId }]),
 ];
-
-async function resolveWaitOf(
-  client: Client,
-  run: RunRef,
-  { requestId, ...request }: ResolveWait & { readonly requestId: string },
-): Promise<WaitResult> {
-  const handle = client.workflow.getHandle(runWorkflowId(run.workspaceId, run.runId));
-  try {
-    const wait = await handle.executeUpdate<ResolvedWait, [ResolveWait]>('resolveWait', {
-      args: [request],
-      updateId: requestId,
-    });
-    return { outcome: 'resolved', wait };
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return { outcome: 'closed' };
-    const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
-    if (!(cause instanceof ApplicationFailure)) throw error;
-    if (cause.type === Failure.waitSettled) return { outcome: 'settled' };
-    if (cause.type === Failure.waitUnknown) return { outcome: 'unknown' };
-    throw error;
-  }
-}

@@ -8,7 +8,23 @@ const statements = [
   `alter table definitions add column folder text not null default '', add column description text not null default '',
     add column pins json not null default '{}', add column published_at timestamptz`,
   `create index definitions_workspace on definitions (workspace_id, id desc) where deleted_at is null`,
-  `alter table versions add column published_at timestamptz, add column published_by text, add column note text`,
+  // published versions count 1, 2, 3; one that only ever ran as a draft has no number
+  `alter table versions add column published_at timestamptz, add column published_by text, add column note text,
+    alter column number drop not null`,
+  `update versions set published_at = created_at
+    where id in (select version_id from definitions where status in ('live', 'paused'))`,
+  `update versions set number = null where published_at is null`,
+  `create table draft_revisions (
+    workspace_id text not null references workspaces,
+    definition_id text not null references definitions,
+    revision int not null,
+    document jsonb not null,
+    saved_by text not null,
+    created_at timestamptz not null default now(),
+    primary key (definition_id, revision)
+  )`,
+  `insert into draft_revisions (workspace_id, definition_id, revision, document, saved_by)
+    select workspace_id, id, revision, document, created_by from definitions`,
   `alter table runs add column parent_run_id text references runs, add column parent_key text,
     add column origin jsonb, add column response json, add column priority int not null default 3,
     add column tags text[] not null default '{}', add column event_seq int not null default 0,
@@ -27,10 +43,12 @@ const statements = [
   `create index runs_queued on runs (created_at) where status = 'queued' and parent_run_id is null`,
   // a child is started by its parent's workflow; the sweep starts only what nobody else will
   `alter table run_steps add column key text, add column scope text not null default '', add column port text,
-    add column decided_by text, add column round int not null default 0, add column cost jsonb, add column vars json`,
+    add column decided_by text, add column round int not null default 0, add column cost jsonb, add column vars json,
+    add column said text`,
   `update run_steps set key = node_id || '/' || visit`,
   `alter table run_steps alter column key set not null, drop constraint run_steps_pkey, add primary key (run_id, key)`,
   `create index run_steps_seq on run_steps (run_id, seq)`,
+  `create index run_steps_cost on run_steps (run_id) where cost is not null`,
   `alter table approvals rename to waits`,
   `alter table waits drop constraint approvals_status_check,
     add constraint waits_status check (status in ('pending', 'approved', 'denied', 'resolved', 'expired', 'cancelled')),
@@ -61,8 +79,10 @@ const statements = [
     key text,
     event_id text not null,
     payload json not null,
-    created_at timestamptz not null default now()
+    created_at timestamptz not null default now(),
+    delivered_at timestamptz
   )`,
+  `create index events_undelivered on events (created_at) where delivered_at is null`,
   `create unique index events_identity on events (workspace_id, name, coalesce(key, ''), event_id)`,
   `create index events_key on events (workspace_id, name, key, created_at)`,
   `create table effects (
@@ -74,6 +94,7 @@ const statements = [
     status text not null check (status in ('claimed', 'done', 'failed')),
     request_hash text not null,
     claims int not null default 1,
+    round int not null default 0,
     receipt json,
     error jsonb,
     claimed_at timestamptz not null default clock_timestamp(),
@@ -104,13 +125,14 @@ const statements = [
     unique (workspace_id, name)
   )`,
   /* `seq` counts without a gap within a run, because whoever writes one holds the run's row until it commits; over
-     several runs (xid, id) is an order in which nothing appears late once all lower xids have ended. */
+     several runs (xid, id) is an order in which nothing appears late once all lower xids have ended. A transaction may
+     be older than the one whose row it waited for: its row takes that one's xid, so that both orders agree in a run. */
   `create table run_events (
     run_id text not null references runs on delete cascade,
     seq int not null,
     workspace_id text not null,
     id bigint generated always as identity,
-    xid xid8 not null default pg_current_xact_id(),
+    xid xid8 not null,
     type text not null,
     data jsonb not null,
     at timestamptz not null default clock_timestamp(),
@@ -125,8 +147,10 @@ const statements = [
       update runs set event_seq = event_seq + 1 where id = of_run
         returning event_seq, workspace_id into at_seq, of_workspace;
       if not found then return; end if;
-      insert into run_events (run_id, seq, workspace_id, type, data)
-        values (of_run, at_seq, of_workspace, of_type, of_data);
+      insert into run_events (run_id, seq, workspace_id, xid, type, data)
+        values (of_run, at_seq, of_workspace,
+          greatest(pg_current_xact_id(), (select xid from run_events where run_id = of_run and seq = at_seq - 1)),
+          of_type, of_data);
       perform pg_notify('run_events', of_workspace || ':' || of_run || ':' || at_seq);
     end $$`,
   `create function log_step() returns trigger language plpgsql as $$
@@ -170,7 +194,7 @@ const statements = [
   `create function log_vote() returns trigger language plpgsql as $$
     begin
       perform append_run_event((select run_id from waits where id = new.wait_id), 'vote', jsonb_build_object(
-        'token', new.wait_id, 'by', new.by, 'decision', new.decision, 'shown_hash', new.shown_hash));
+        'token', new.wait_id, 'by', new."by", 'decision', new.decision, 'shown_hash', new.shown_hash));
       return null;
     end $$`,
   `create trigger wait_votes_insert after insert on wait_votes for each row execute function log_vote()`,

@@ -1,7 +1,6 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { createLlmPort } from '../../activities/llm/create.js';
-import { createNodeRunners, type NodeRunners } from '../../activities/nodes/runner.js';
-import { buildContext, buildDeps, failureOf, startHttpPeer, type HttpPeer } from './peers.js';
+import { buildContext, buildDeps, failureOf, plainRunners, startHttpPeer, type HttpPeer } from './peers.js';
 
 const peers: HttpPeer[] = [];
 const API_KEY = 'sk-test-0123456789';
@@ -45,8 +44,8 @@ async function startModelPeer(answer?: Parameters<typeof startHttpPeer>[0]): Pro
   return peer;
 }
 
-const runnersAt = (peer: HttpPeer, settings: object = {}): NodeRunners =>
-  createNodeRunners(
+const runnersAt = (peer: HttpPeer, settings: object = {}): ReturnType<typeof plainRunners> =>
+  plainRunners(
     buildDeps({ llm: createLlmPort({ baseUrl: `${peer.url}/v1`, apiKey: API_KEY, model: 'm-default', ...settings }) }),
   );
 const config = { agent: 'Refunds', instructions: 'Be kind to {{ input.name }}.', message: 'Case: {{ text }}' };
@@ -146,7 +145,7 @@ test('no model named anywhere is refused with a sentence', async () => {
 });
 
 test('without an endpoint the answer is scripted, says so and repeats', async () => {
-  const { agent } = createNodeRunners(buildDeps({ llm: createLlmPort({}) }));
+  const { agent } = plainRunners(buildDeps({ llm: createLlmPort({}) }));
   const context = buildContext('agent', config, { input });
   const output = await agent(context);
   expect(output).toEqual({

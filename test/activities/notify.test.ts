@@ -5,9 +5,9 @@ import { simpleParser, type ParsedMail } from 'mailparser';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import { createMailPort } from '../../activities/mail/smtp.js';
 import type { MailSettings } from '../../activities/mail/port.js';
-import { createNodeRunners, type NodeDeps } from '../../activities/nodes/runner.js';
+import type { NodeDeps } from '../../activities/nodes/runner.js';
 import { signatureOf } from '../../activities/nodes/delivery.js';
-import { buildContext, buildDeps, failureOf, portOf, startHttpPeer } from './peers.js';
+import { buildContext, buildDeps, failureOf, portOf, startHttpPeer, plainRunners } from './peers.js';
 
 const open: { readonly close: () => Promise<void> }[] = [];
 const USER = { user: 'keelson', password: 'mail-password' };
@@ -47,9 +47,7 @@ const toAnn = { channel: 'email', to: 'Ann <ann@example.com>', text: 'Hi {{ inpu
 
 test('log: one line, and the text goes on; secrets do not reach the log', async () => {
   const lines: unknown[] = [];
-  const { notify } = createNodeRunners(
-    buildDeps({ log: { info: (fields, message) => lines.push([fields, message]) } }),
-  );
+  const { notify } = plainRunners(buildDeps({ log: { info: (fields, message) => lines.push([fields, message]) } }));
   const config = { channel: 'log', text: '{{ text }} {{secret:KEY}}' } as const;
   const output = await notify(buildContext('notify', config, { secrets: { KEY: 'sec-1234' } }));
   expect(output).toEqual({ channel: 'log', text: 'hello [secret:KEY]' });
@@ -68,13 +66,13 @@ test('log: one line, and the text goes on; secrets do not reach the log', async 
 });
 
 test('without a text the text of the input is the message', async () => {
-  const { notify } = createNodeRunners(buildDeps());
+  const { notify } = plainRunners(buildDeps());
   expect(await notify(buildContext('notify', { channel: 'log' }))).toEqual({ channel: 'log', text: 'hello' });
 });
 
 test('email arrives with a Message-ID that repeats with the key', async () => {
   const { port, mails } = await startMailPeer();
-  const { notify } = createNodeRunners(mailDeps({ port }));
+  const { notify } = plainRunners(mailDeps({ port }));
   const config = { ...toAnn, to: 'Ann <ann@example.com>, bob@example.com', subject: 'For {{ input.name }}' };
   const context = buildContext('notify', config, { input: { name: 'Ünal\nBcc: eve@example.com' } });
   const outputs = [await notify(context), await notify({ ...context, attempt: 2 })];
@@ -96,7 +94,7 @@ test('email arrives with a Message-ID that repeats with the key', async () => {
 
 test('without a subject the label is it', async () => {
   const { port, mails } = await startMailPeer();
-  await createNodeRunners(mailDeps({ port })).notify(buildContext('notify', toAnn));
+  await plainRunners(mailDeps({ port })).notify(buildContext('notify', toAnn));
   expect(mails[0]?.subject).toBe('Call');
 });
 
@@ -107,7 +105,7 @@ test.each([
   const onRcptTo: SMTPServerOptions['onRcptTo'] = (_address, _session, callback) =>
     callback(Object.assign(new Error('mailbox trouble'), { responseCode }));
   const { port } = await startMailPeer({ onRcptTo });
-  const failure = await failureOf(createNodeRunners(mailDeps({ port })).notify(buildContext('notify', toAnn)));
+  const failure = await failureOf(plainRunners(mailDeps({ port })).notify(buildContext('notify', toAnn)));
   expect(failure).toMatchObject({ type, retryable });
   expect(failure.message).toContain('mailbox trouble');
 });
@@ -115,7 +113,7 @@ test.each([
 test('wrong credentials are final, and the password is not quoted', async () => {
   const { port } = await startMailPeer();
   const failure = await failureOf(
-    createNodeRunners(mailDeps({ port, password: 'wrong-password' })).notify(buildContext('notify', toAnn)),
+    plainRunners(mailDeps({ port, password: 'wrong-password' })).notify(buildContext('notify', toAnn)),
   );
   expect(failure).toMatchObject({ type: 'mail_rejected', retryable: false });
   expect(failure.message).not.toContain('wrong-password');
@@ -124,16 +122,14 @@ test('wrong credentials are final, and the password is not quoted', async () => 
 test('a mail server that is away is worth another try', async () => {
   const peer = await startHttpPeer(() => undefined);
   await peer.close();
-  const failure = await failureOf(
-    createNodeRunners(mailDeps({ port: peer.port })).notify(buildContext('notify', toAnn)),
-  );
+  const failure = await failureOf(plainRunners(mailDeps({ port: peer.port })).notify(buildContext('notify', toAnn)));
   expect(failure).toMatchObject({ type: 'mail_failed', retryable: true });
 });
 
 test('the signal ends a send that hangs', async () => {
   const time = new AbortController();
   const { port } = await startMailPeer({ onMailFrom: () => time.abort() });
-  const sent = createNodeRunners(mailDeps({ port })).notify(buildContext('notify', toAnn, { signal: time.signal }));
+  const sent = plainRunners(mailDeps({ port })).notify(buildContext('notify', toAnn, { signal: time.signal }));
   expect(await failureOf(sent)).toMatchObject({ type: 'timeout', retryable: true });
 });
 
@@ -145,21 +141,21 @@ test.each([
   [{ channel: 'webhook' }, 'names nobody'],
 ] as const)('%j is refused with a sentence', async (config, problem) => {
   const { port, mails } = await startMailPeer();
-  const failure = await failureOf(createNodeRunners(mailDeps({ port })).notify(buildContext('notify', config)));
+  const failure = await failureOf(plainRunners(mailDeps({ port })).notify(buildContext('notify', config)));
   expect(failure).toMatchObject({ type: 'config_invalid', retryable: false });
   expect(failure.message).toContain(problem);
   expect(mails).toHaveLength(0);
 });
 
 test('email without a mail server is refused with a sentence', async () => {
-  const failure = await failureOf(createNodeRunners(buildDeps()).notify(buildContext('notify', toAnn)));
+  const failure = await failureOf(plainRunners(buildDeps()).notify(buildContext('notify', toAnn)));
   expect(failure).toMatchObject({ type: 'mail_not_configured', retryable: false });
 });
 
 test('webhook: a signed POST through the guard', async () => {
   const peer = await startHttpPeer((response) => response.writeHead(202).end());
   open.push(peer);
-  const { notify } = createNodeRunners(buildDeps());
+  const { notify } = plainRunners(buildDeps());
   const config = { channel: 'webhook', to: peer.url, subject: 'S', text: 'Hi {{ text }}', secret: 'sign' } as const;
   expect(await notify(buildContext('notify', config))).toEqual({ channel: 'webhook', status: 202, text: 'Hi hello' });
   const [request] = peer.requests;

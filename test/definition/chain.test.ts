@@ -2,9 +2,11 @@ import { describe, expect, test } from '@jest/globals';
 import { ChainDocument } from '../../workflows/definition/chain.js';
 import { chainCron, compileChain } from '../../workflows/definition/chain-plan.js';
 import { chainProblems, cronProblem } from '../../workflows/definition/chain-problems.js';
-import { edgesFrom } from '../../workflows/engine/conditions.js';
+import type { PlanEdge } from '../../workflows/definition/plan.js';
 
 const parse = (document: object) => ChainDocument.parse({ name: 'Chain', ...document });
+const edgesFrom = (edges: readonly PlanEdge[], from: string, port: string) =>
+  edges.filter((edge) => edge.from === from && edge.port === port);
 const rules = { urlProblem: (url: string) => (url.includes('localhost') ? 'localhost is private' : null) };
 
 const full = parse({
@@ -75,7 +77,7 @@ describe('compiling', () => {
   test('patience comes from the step', () => {
     expect(plan?.nodes['p1']?.policy).toMatchObject({ maxAttempts: 2, timeoutMs: 5_000 });
     expect(plan?.nodes['p3']?.policy).toMatchObject({ maxAttempts: 6, timeoutMs: 10_000 });
-    expect(plan?.nodes['p4']).toMatchObject({ config: { prompt: 'Sure?', timeoutSeconds: 60 } });
+    expect(plan?.nodes['p4']).toMatchObject({ config: { prompt: 'Sure?', timeout_seconds: 60, quorum: 1 } });
     expect(plan?.nodes['p5']).toMatchObject({ config: { channel: 'email', to: 'ana@example.com' } });
   });
 
@@ -155,4 +157,21 @@ test.each([
   [{ name: '' }],
 ])('a document of another shape is refused: %j', (document) => {
   expect(ChainDocument.safeParse({ name: 'Chain', ...document }).success).toBe(false);
+});
+
+test('schemas of a chain are part of its plan, and one that is none is a problem', () => {
+  const step = { kind: 'notify', label: 'Note', config: { channel: 'log' } };
+  const document = ChainDocument.parse({
+    name: 'Schemas',
+    primary_steps: [step],
+    input_schema: { type: 'object', required: ['order'] },
+    output_schema: { type: 'nothing' },
+  });
+  expect(compileChain(document)).toMatchObject({
+    inputSchema: { required: ['order'] },
+    outputSchema: { type: 'nothing' },
+  });
+  expect(chainProblems(document, { urlProblem: () => null })).toMatchObject([
+    { code: 'bad_schema', field: 'output_schema.type' },
+  ]);
 });

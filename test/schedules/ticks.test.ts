@@ -73,6 +73,7 @@ describe('beginTick', () => {
         run: { workspaceId, runId: expect.stringMatching(/^run_/) },
         source: { plan: expect.objectContaining({ entry: 'prompt' }) },
         input: { json: 'Say {{ hello }}' },
+        startedBy: 'system:scheduler',
       },
     });
     expect(await runsOf(scheduleId)).toMatchObject([
@@ -108,17 +109,20 @@ describe('beginTick', () => {
     expect(await runsOf(scheduleId)).toHaveLength(1);
   });
 
-  test.each<RunStatus>(['queued', 'running', 'waiting'])('is busy while its last run is %s', async (status) => {
-    const scheduleId = await buildSchedule();
-    await activities('2027-06-01T11:00:00Z').beginTick(tickOf(scheduleId, '2027-06-01T11:00:00.000Z'));
-    await setStatus(status);
-    expect(await activities().beginTick(tickOf(scheduleId))).toEqual({
-      action: 'busy',
-      reason: expect.stringMatching(/^skipped: workspace busy \(active_tasks=1\); run run_\w+ of this schedule is/),
-    });
-    await setStatus('completed');
-    expect(await activities().beginTick(tickOf(scheduleId))).toMatchObject({ action: 'start' });
-  });
+  test.each<RunStatus>(['queued', 'running', 'waiting', 'paused'])(
+    'is busy while its last run is %s',
+    async (status) => {
+      const scheduleId = await buildSchedule();
+      await activities('2027-06-01T11:00:00Z').beginTick(tickOf(scheduleId, '2027-06-01T11:00:00.000Z'));
+      await setStatus(status);
+      expect(await activities().beginTick(tickOf(scheduleId))).toEqual({
+        action: 'busy',
+        reason: expect.stringMatching(/^skipped: workspace busy \(active_tasks=1\); run run_\w+ of this schedule is/),
+      });
+      await setStatus('completed');
+      expect(await activities().beginTick(tickOf(scheduleId))).toMatchObject({ action: 'start' });
+    },
+  );
 
   test('is busy while other schedules use up the workspace', async () => {
     const [first, second] = [await buildSchedule(), await buildSchedule()];

@@ -5,7 +5,11 @@ import { routes } from '../../api/routes/index.js';
 import { allRoutes } from '../../api/server.js';
 import { roleCapabilities } from '../../api/services/roles.js';
 import { newSeed, derivedId } from '../../db/ids.js';
+import { writeFlush } from '../../db/run-records.js';
+import { storeValue } from '../../db/values.js';
 import { ADMIN_TOKEN, startTestApi, type Person, type TestApi } from './api.js';
+import { openWaitOf } from './commands.js';
+import { noFlush, seedRun, stepRecord } from './runs.js';
 import { silentTemporal } from './silent-temporal.js';
 
 /** A running API with two workspaces that know nothing of each other, for tests that go over every row. */
@@ -43,7 +47,7 @@ export async function startEveryRow(): Promise<EveryRow> {
       may: roleCapabilities.viewer,
     },
     refused: ['Bearer', 'Basic YTpi', 'Bearer forged.token.value', `Bearer ${await expired(owner)}`],
-    existing: await things(owner),
+    existing: { ...(await things(owner)), ...(await stored(api, owner)) },
     close: api.close,
   };
 }
@@ -65,11 +69,27 @@ const expired = (person: Person): Promise<string> =>
     .setExpirationTime(1)
     .sign(new TextEncoder().encode('somebody else entirely, of 32 bytes'));
 
+/** What no call of the API alone makes: a step of a run, a wait, and a large value. */
+async function stored({ db }: TestApi, owner: Person): Promise<Readonly<Record<string, string>>> {
+  const run = { workspaceId: owner.workspace.id, runId: derivedId('run', newSeed()) };
+  await seedRun(db, { run });
+  await writeFlush(db, run, { ...noFlush, steps: [stepRecord('a', 1)] });
+  const value = await storeValue(db, run, { json: 'x'.repeat(100), limitBytes: 1 });
+  const token = await openWaitOf(db, run);
+  return { runId: run.runId, key: 'a/1', token, ref: 'ref' in value ? value.ref : '' };
+}
+
 /** One of each kind in the owner's workspace. */
 async function things(owner: Person): Promise<Readonly<Record<string, string>>> {
   const { id } = owner.workspace;
   const steps = [{ kind: 'trigger', label: 'In' }];
   await owner.call('POST', '/v1/workflow-chains', { body: { name: 'Mine', slug: 'mine', primary_steps: steps } });
+  const node = { id: 'root_agent', type: 'instruction_agent', config: { instructions: 'Help.' } };
+  const workflow = await owner.call('POST', '/v1/workflows', {
+    body: { name: 'Mine', graph: { nodes: [node], edges: [] } },
+  });
+  const published = await owner.call('POST', `/v1/workflows/${String(workflow.body['id'])}/publish`);
+  const tool = await owner.call('POST', '/v1/workspace-tools', { body: { name: 'mine', url: 'https://example.com' } });
   await owner.call('POST', '/v1/secrets', { body: { name: 'MINE', value: 'not shown' } });
   const run = await owner.call('POST', '/v1/workflow-chains/mine/run');
   const approval = await owner.call('POST', `/workspaces/${id}/approvals`, { body: { action: 'mine' } });
@@ -78,6 +98,10 @@ async function things(owner: Person): Promise<Readonly<Record<string, string>>> 
   });
   return {
     slug: 'mine',
+    workflow_id: String(workflow.body['id']),
+    definition_id: String(workflow.body['id']),
+    version_id: String(published.body['version_id']),
+    tool_id: String(tool.body['id']),
     name: 'MINE',
     run_id: String(run.body['run_id']),
     approvalId: String(approval.body['approval_id']),

@@ -2,6 +2,7 @@ import type { Credentials } from '../../api/services/auth.js';
 import { pino } from 'pino';
 import { createApp, type AppOptions } from '../../api/app.js';
 import type { HttpConfig } from '../../api/http/config.js';
+import type { StreamSettings } from '../../api/http/sse.js';
 import { unauthenticated } from '../../api/http/errors.js';
 import { listen, type Listening } from '../../api/http/listen.js';
 import type { AuditEntry } from '../../api/services/audit.js';
@@ -25,6 +26,9 @@ interface KitOptions {
   readonly config?: Partial<HttpConfig>;
   readonly idempotency?: AppOptions['idempotency'];
   readonly drainMs?: number;
+  /** Throws to refuse whoever calls. */
+  readonly onAuthenticate?: () => void;
+  readonly streams?: Omit<StreamSettings, 'stopping'>;
   readonly probes?: Readonly<Record<string, () => Promise<unknown>>>;
 }
 
@@ -39,17 +43,23 @@ export const testConfig: HttpConfig = {
 export async function startKit({ db, rows, ...more }: KitOptions): Promise<KitServer> {
   const lines: string[] = [];
   const audit: AuditEntry[] = [];
+  const stopping = new AbortController();
   const app = createApp({
     routes: allRoutes(rows, { version: testConfig.version, probes: more.probes ?? {} }),
-    services: kitServices(audit),
+    services: kitServices(audit, more.onAuthenticate ?? (() => undefined)),
     db,
     log: pino({ level: 'debug' }, { write: (line: string) => lines.push(line) }),
     config: { ...testConfig, ...more.config },
+    streams: { stopping: stopping.signal, ...more.streams },
     ...(more.idempotency === undefined ? {} : { idempotency: more.idempotency }),
   });
   const listening = await listen(app, { port: 0, host: '127.0.0.1', drainMs: more.drainMs ?? 5_000 });
   return {
     ...listening,
+    close: () => {
+      stopping.abort();
+      return listening.close();
+    },
     url: `http://127.0.0.1:${listening.port}`,
     audit,
     get log() {
@@ -60,9 +70,14 @@ export async function startKit({ db, rows, ...more }: KitOptions): Promise<KitSe
 }
 
 // -- reason: the rows of the kit's tests ask no other service
-const kitServices = (audit: AuditEntry[]): Services =>
+const kitServices = (audit: AuditEntry[], onAuthenticate: () => void): Services =>
   ({
-    auth: { authenticate: ({ authorization }: Credentials) => Promise.resolve().then(() => actorOf(authorization)) },
+    auth: {
+      authenticate: ({ authorization }: Credentials) =>
+        Promise.resolve()
+          .then(onAuthenticate)
+          .then(() => actorOf(authorization)),
+    },
     audit: {
       record: (entry: AuditEntry) => {
         audit.push(entry);

@@ -6,6 +6,10 @@ import {
   type PlanNode,
 } from '../../workflows/definition/plan.js';
 import type { OnError, Port } from '../../workflows/definition/plan.js';
+import * as effects from '../../workflows/definition/nodes/effects.js';
+import * as flow from '../../workflows/definition/nodes/flow.js';
+import * as models from '../../workflows/definition/nodes/models.js';
+import * as waits from '../../workflows/definition/nodes/waits.js';
 
 const base = (id: string, policy: Partial<NodePolicy> = {}) => ({
   id,
@@ -14,7 +18,8 @@ const base = (id: string, policy: Partial<NodePolicy> = {}) => ({
   policy: { ...defaultPolicy, ...policy },
 });
 
-export const pass = (id: string): PlanNode => ({ ...base(id), kind: 'pass', config: {} });
+/** Goes all its ways at once. */
+export const pass = (id: string): PlanNode => ({ ...base(id), kind: 'pass', config: {}, exits: 'all' });
 export const branch = (id: string): PlanNode => ({ ...base(id), kind: 'branch', config: {} });
 export const join = (id: string, need: 'all' | number = 'all'): PlanNode => ({
   ...base(id),
@@ -35,7 +40,10 @@ export const delay = (id: string, seconds: number): PlanNode => ({ ...base(id), 
 export const approval = (id: string, timeoutSeconds?: number): PlanNode => ({
   ...base(id),
   kind: 'approval',
-  config: { prompt: id, ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }) },
+  config: waits.ApprovalConfig.parse({
+    prompt: id,
+    ...(timeoutSeconds === undefined ? {} : { timeout_seconds: timeoutSeconds }),
+  }),
 });
 
 export const edge = (from: string, to: string, more: Partial<PlanEdge> = {}): PlanEdge => ({
@@ -67,4 +75,36 @@ export const cronDelay = (id: string, cron: string): PlanNode => ({
   ...base(id),
   kind: 'delay',
   config: { cron, timezone: 'UTC' },
+});
+
+const schemas = {
+  set: flow.SetConfig,
+  end: flow.EndConfig,
+  respond: flow.RespondConfig,
+  compensate: flow.CompensateConfig,
+  cancel: flow.CancelConfig,
+  map: flow.MapConfig,
+  loop: flow.LoopConfig,
+  subflow: flow.SubflowConfig,
+  until: waits.UntilConfig,
+  approval: waits.ApprovalConfig,
+  wait_event: waits.WaitEventConfig,
+  listen: waits.ListenConfig,
+  http: effects.HttpConfig,
+  code: effects.CodeConfig,
+  instruction_agent: models.AgentConfig,
+} as const;
+
+type Extras = Omit<Partial<PlanNode>, 'id' | 'kind' | 'config' | 'policy'> & { readonly policy?: Partial<NodePolicy> };
+
+/** A node of any kind of the palette, its configuration as an author writes it. */
+export function node(kind: keyof typeof schemas, id: string, config: object = {}, more: Extras = {}): PlanNode {
+  const { policy, ...rest } = more;
+  const reads = { vars: true, run: true, item: true, message: true, steps: ['*'] };
+  // -- reason: the schema of a kind gives the configuration of that kind
+  return { ...base(id, policy), reads, ...rest, kind, config: schemas[kind].parse(config) } as PlanNode;
+}
+
+export const when = (expr: string): Partial<PlanEdge> => ({
+  condition: { type: 'cel', expr, reads: { vars: true, steps: ['*'] } },
 });

@@ -40,7 +40,7 @@ export const twoAsked = buildPlan(
 /** Decides one visit of the loop's approval, again and again while the run is moving to its next execution. */
 export const goRound: Scene['act'] = async ({ handle, runId }) => {
   for (const visit of [1, 2, 3, 4]) {
-    const update = decide('approve', waitToken(runId, 'ok', visit), visit < 4 ? 'more' : 'enough');
+    const update = decide('approve', waitToken(runId, `ok/${visit}`), visit < 4 ? 'more' : 'enough');
     let isDecided = false;
     for (let tries = 0; tries < 200 && !isDecided; tries += 1) {
       isDecided = await handle.executeUpdate(resolveWait, update).then(
@@ -63,14 +63,14 @@ export const scenes: Readonly<Record<string, Scene>> = {
   'approval-approved': {
     plan: asked,
     act: async (played) => {
-      await played.handle.executeUpdate(resolveWait, decide('approve', waitToken(played.runId, 'ok', 1), 'yes'));
+      await played.handle.executeUpdate(resolveWait, decide('approve', waitToken(played.runId, 'ok/1'), 'yes'));
       await toEnd(played);
     },
   },
   'approval-rejected': {
     plan: asked,
     act: async (played) => {
-      await played.handle.executeUpdate(resolveWait, decide('reject', waitToken(played.runId, 'ok', 1)));
+      await played.handle.executeUpdate(resolveWait, decide('reject', waitToken(played.runId, 'ok/1')));
       await toEnd(played);
     },
   },
@@ -79,7 +79,7 @@ export const scenes: Readonly<Record<string, Scene>> = {
     plan: twoAsked,
     act: async (played) => {
       for (const node of ['y', 'x']) {
-        await played.handle.executeUpdate(resolveWait, decide('approve', waitToken(played.runId, node, 1)));
+        await played.handle.executeUpdate(resolveWait, decide('approve', waitToken(played.runId, `${node}/1`)));
       }
       await toEnd(played);
     },

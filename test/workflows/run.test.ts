@@ -25,7 +25,7 @@ const settlementsOf = (heard: Heard) => heard.flushes.flatMap((flush) => flush.s
 
 test('a line of durable nodes costs one activity each, and the last one ends the run', async () => {
   const heard = await play(linePlan(pass('in'), agent('a'), agent('b')));
-  expect(heard.segments).toEqual([['a#1'], ['b#1']]);
+  expect(heard.segments).toEqual([['a/1'], ['b/1']]);
   expect(heard.end).toEqual({ status: 'completed', output: inline('b done') });
   expect(heard.flushes.map((flush) => flush.status)).toEqual(['running', null]);
   expect(stepsOf(heard)).toEqual(['in:completed']);
@@ -33,26 +33,29 @@ test('a line of durable nodes costs one activity each, and the last one ends the
 
 test('a line of fast nodes shares one activity', async () => {
   const heard = await play(linePlan(logLine('a'), logLine('b'), logLine('c')));
-  expect(heard.segments).toEqual([['a#1', 'b#1', 'c#1']]);
+  expect(heard.segments).toEqual([['a/1', 'b/1', 'c/1']]);
 });
 
 test('a failure inside a line fails the run at that node', async () => {
   const heard = await play(linePlan(logLine('a'), logLine('bad'), logLine('c')), async ({ handle }) => {
     await expect(handle.result()).rejects.toBeInstanceOf(WorkflowFailedError);
   });
-  expect(heard.end).toEqual({ status: 'failed', error: { type: 'http_status', message: 'answered 400' } });
+  expect(heard.end).toEqual({
+    status: 'failed',
+    error: { type: 'http_status', message: 'answered 400', node_id: 'bad' },
+  });
   expect(stepsOf(heard)).toEqual(['bad:failed']);
 });
 
 test('parallel sides join', async () => {
   const heard = await play(parallel);
-  expect(heard.segments.flat().sort()).toEqual(['a#1', 'b#1', 'z#1']);
+  expect(heard.segments.flat().sort()).toEqual(['a/1', 'b/1', 'z/1']);
   expect(heard.end?.status).toBe('completed');
 });
 
 test('the branch taken is told', async () => {
   const heard = await play(branching);
-  expect(heard.segments).toEqual([['a#1']]);
+  expect(heard.segments).toEqual([['a/1']]);
   expect(heard.flushes[0]).toMatchObject({ taken: 'in-branch' });
 });
 
@@ -61,7 +64,7 @@ describe('waits', () => {
 
   test('an approval waits, then goes on with what the person said', async () => {
     const heard = await play(plan, async ({ handle, runId }) => {
-      const { status } = await handle.executeUpdate(resolveWait, decide('approve', waitToken(runId, 'ok', 1), 'yes'));
+      const { status } = await handle.executeUpdate(resolveWait, decide('approve', waitToken(runId, 'ok/1'), 'yes'));
       expect(status).toBe('running');
       await handle.result();
     });
@@ -73,7 +76,7 @@ describe('waits', () => {
 
   test('a refusal cancels the run', async () => {
     const heard = await play(plan, async ({ handle, runId }) => {
-      const { status } = await handle.executeUpdate(resolveWait, decide('reject', waitToken(runId, 'ok', 1)));
+      const { status } = await handle.executeUpdate(resolveWait, decide('reject', waitToken(runId, 'ok/1')));
       expect(status).toBe('cancelled');
       await handle.result();
     });
@@ -83,13 +86,13 @@ describe('waits', () => {
 
   test('of many callers exactly one decides, and nothing runs twice', async () => {
     const heard = await play(plan, async ({ handle, runId }) => {
-      const token = waitToken(runId, 'ok', 1);
+      const token = waitToken(runId, 'ok/1');
       const calls = Array.from({ length: 8 }, () => handle.executeUpdate(resolveWait, decide('approve', token)));
       const results = await Promise.allSettled(calls);
       expect(results.filter((each) => each.status === 'fulfilled')).toHaveLength(1);
       await handle.result();
     });
-    expect(heard.segments).toEqual([['after#1']]);
+    expect(heard.segments).toEqual([['after/1']]);
   });
 
   test('an unknown token is refused by name', async () => {
@@ -98,7 +101,7 @@ describe('waits', () => {
       const error = await refused.catch((caught: unknown) => caught);
       expect(error).toBeInstanceOf(WorkflowUpdateFailedError);
       expect(error).toMatchObject({ cause: { type: Failure.waitUnknown } });
-      await handle.executeUpdate(resolveWait, decide('approve', waitToken(runId, 'ok', 1)));
+      await handle.executeUpdate(resolveWait, decide('approve', waitToken(runId, 'ok/1')));
       await handle.result();
     });
   });
@@ -117,12 +120,12 @@ describe('waits', () => {
 
   test('two approvals at once are decided apart', async () => {
     const heard = await play(twoAsked, async ({ handle, runId }) => {
-      const first = await handle.executeUpdate(resolveWait, decide('approve', waitToken(runId, 'y', 1)));
+      const first = await handle.executeUpdate(resolveWait, decide('approve', waitToken(runId, 'y/1')));
       expect(first.status).toBe('waiting');
-      await handle.executeUpdate(resolveWait, decide('approve', waitToken(runId, 'x', 1)));
+      await handle.executeUpdate(resolveWait, decide('approve', waitToken(runId, 'x/1')));
       await handle.result();
     });
-    expect(heard.segments).toEqual([['z#1']]);
+    expect(heard.segments).toEqual([['z/1']]);
   });
 
   test('cancelling the run closes its waits', async () => {
@@ -135,7 +138,7 @@ describe('waits', () => {
 describe('continue-as-new', () => {
   test.each([0, 100])('keeps waits, visits and decisions with %d runs in the cache', async (maxCachedWorkflows) => {
     const heard = await play(loop, goRound, { input: { maxHistoryEvents: 20 }, maxCachedWorkflows });
-    expect(heard.segments).toEqual([['a#1'], ['a#2'], ['a#3'], ['a#4'], ['z#1']]);
+    expect(heard.segments).toEqual([['a/1'], ['a/2'], ['a/3'], ['a/4'], ['z/1']]);
     expect(heard.waits).toHaveLength(4);
     expect(heard.end).toMatchObject({ status: 'completed' });
   });
@@ -143,6 +146,6 @@ describe('continue-as-new', () => {
   test('a timer is re-armed from its absolute time', async () => {
     const plan = linePlan(agent('a'), agent('b'), agent('c'), delay('later', 3_600), agent('z'));
     const heard = await play(plan, toEnd, { input: { maxHistoryEvents: 12 } });
-    expect(heard.segments).toEqual([['a#1'], ['b#1'], ['c#1'], ['z#1']]);
+    expect(heard.segments).toEqual([['a/1'], ['b/1'], ['c/1'], ['z/1']]);
   });
 });

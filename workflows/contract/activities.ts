@@ -125,6 +125,8 @@ export interface Evaluated {
 export interface PrepareChildInput {
   readonly run: RunRef;
   readonly key: string;
+  /** Above 0 the visit was started anew: the new child goes on from where the last one failed. */
+  readonly round: number;
   readonly definition: string;
   /** `latest` or a version's id. */
   readonly version: string;

@@ -1,4 +1,23 @@
-import type { ChainDocument, ChainStep, StepKind, StepOf } from './chain.js';
+import {
+  isPaletteStep,
+  paletteConfigs,
+  type ChainDocument,
+  type ChainStep,
+  type PaletteStep,
+  type PlainKind,
+  type StepKind,
+  type StepOf,
+} from './chain.js';
+import { templateFields } from './chain-fields.js';
+import { fieldsOf, readsOfField } from './fields.js';
+import { readsOfKind, readsPart } from './graph-nodes.js';
+import { withEveryStep } from './graph-steps.js';
+import { literalTemplate } from './liquid.js';
+import { ApprovalConfig } from './nodes/waits.js';
+import { policyFor } from './policies.js';
+import { present } from './present.js';
+import { mergeReads } from './reads.js';
+import type { Json } from './values.js';
 import {
   defaultPolicy,
   type NodeConfigs,
@@ -34,7 +53,13 @@ export function compileChain(document: ChainDocument): Plan | null {
     }
     if (next !== null) edges.push(plain(id, next, step.kind));
   }
-  return { entry: primaryNodeId(0), nodes: Object.fromEntries(nodes.map((node) => [node.id, node])), edges };
+  return withEveryStep({
+    entry: primaryNodeId(0),
+    nodes: Object.fromEntries(nodes.map((node) => [node.id, node])),
+    edges,
+    ...(document.input_schema === undefined ? {} : { inputSchema: document.input_schema }),
+    ...(document.output_schema === undefined ? {} : { outputSchema: document.output_schema }),
+  });
 }
 
 /** The cron expression a live chain starts itself by: that of its first step behind the trigger. */
@@ -97,17 +122,17 @@ function compileBranches(
 const plain = (from: string, to: string, kind: StepKind): PlanEdge => ({
   from,
   to,
-  port: kind === 'human' ? 'approved' : 'out',
+  port: kind === 'human' || kind === 'approval' ? 'approved' : 'out',
   condition: { type: 'always' },
   label: null,
 });
 
 type Compiled = { readonly [K in NodeKind]: { readonly kind: K; readonly config: NodeConfigs[K] } }[NodeKind];
 
-type Compile<K extends StepKind> = (step: StepOf<K>, isEntry: boolean) => Compiled;
+type Compile<K extends PlainKind> = (step: StepOf<K>, isEntry: boolean) => Compiled;
 
-/** Total over step kinds: a kind without an entry does not compile. */
-const compile: { readonly [K in StepKind]: Compile<K> } = {
+/** Total over the kinds that are a chain's own: a kind without an entry does not compile. */
+const compile: { readonly [K in PlainKind]: Compile<K> } = {
   trigger: () => ({ kind: 'pass', config: {} }),
   assistant: (step) => ({ kind: 'assistant', config: turnConfig(step) }),
   agent: (step) => ({ kind: 'agent', config: turnConfig(step) }),
@@ -115,32 +140,33 @@ const compile: { readonly [K in StepKind]: Compile<K> } = {
   webhook: ({ config: { url, secret, headers } }) =>
     url === undefined
       ? { kind: 'pass', config: {} }
-      : {
-          kind: 'webhook',
-          config: { url, ...(secret === undefined ? {} : { secret }), ...(headers === undefined ? {} : { headers }) },
-        },
+      : { kind: 'webhook', config: { url, ...present({ secret, headers }), on_unknown: { action: 'repeat' } } },
   schedule: (step, isEntry) => scheduleConfig(step, isEntry),
   notify: (step) => ({ kind: 'notify', config: notifyConfig(step) }),
-  human: ({ label, config: { prompt, assignee, timeout_seconds: timeout } }) => ({
+  human: ({ label, config: { prompt, assignee, timeout_seconds } }) => ({
     kind: 'approval',
-    config: {
-      prompt: prompt ?? label,
-      ...(assignee === undefined ? {} : { assignee }),
-      ...(timeout === undefined ? {} : { timeoutSeconds: timeout }),
-    },
+    config: ApprovalConfig.parse(present({ prompt: prompt ?? literalTemplate(label), assignee, timeout_seconds })),
   }),
 };
 
 function nodeFor(id: string, step: ChainStep, isEntry: boolean): PlanNode {
+  const base = { id, label: step.label === '' ? step.kind : step.label, dialectKind: step.kind };
+  if (isPaletteStep(step)) return { ...base, ...paletteNode(step) };
   // -- reason: the record holds for each kind the function of that kind; the compiler cannot relate the two
-  const compiled = (compile[step.kind] as Compile<StepKind>)(step, isEntry);
-  return {
-    id,
-    label: step.label === '' ? step.kind : step.label,
-    dialectKind: step.kind,
-    policy: policyOf(step),
-    ...compiled,
-  };
+  const compiled = (compile[step.kind] as Compile<PlainKind>)(step, isEntry);
+  const reads = mergeReads(...templateFields(step).map(readsOfField));
+  return { ...base, policy: policyOf(step), ...compiled, ...readsPart(reads) };
+}
+
+/** A step of the palette is the node itself. */
+function paletteNode(step: PaletteStep) {
+  const { kind, config, save_as: saveAs } = step;
+  // -- reason: configurations are JSON that zod has read
+  const fields = fieldsOf(paletteConfigs[kind], config as Json).map(readsOfField);
+  const reads = mergeReads(...fields, readsOfKind(kind, config));
+  // -- reason: kind and config come from one step; the compiler cannot relate the two
+  const compiled = { kind, config } as Compiled;
+  return { ...compiled, policy: policyFor(kind, step), ...present({ saveAs }), ...readsPart(reads) };
 }
 
 function turnConfig({ label, config }: StepOf<'agent' | 'assistant'>): NodeConfigs['agent'] {
@@ -180,7 +206,7 @@ function channelFor(to: string | undefined): 'log' | 'email' | 'webhook' {
 const modelPatience = { timeoutMs: 120_000, maxAttempts: 3 };
 const deliveryPatience = { timeoutMs: 10_000, maxAttempts: 6 };
 
-function policyOf(step: ChainStep): NodePolicy {
+function policyOf(step: StepOf<PlainKind>): NodePolicy {
   const base = step.kind === 'agent' || step.kind === 'assistant' ? modelPatience : deliveryPatience;
   const { timeout_seconds: seconds, max_retries: retries } = { ...noPatience, ...step.config };
   return {

@@ -1,6 +1,20 @@
-import { readCron } from './cron.js';
-import { canonicalZone } from './zones.js';
-import { stepsOf, type ChainDocument, type ChainStep, type StepOf } from './chain.js';
+import { cronProblem } from './cron-problem.js';
+import { templateFields } from './chain-fields.js';
+import {
+  isPaletteStep,
+  stepsOf,
+  type ChainDocument,
+  type ChainStep,
+  type PaletteStep,
+  type PlainKind,
+  type StepOf,
+} from './chain.js';
+import { fieldProblems } from './fields.js';
+import { schemaProblem } from './json-schema.js';
+import type { CompileContext } from './graph-context.js';
+import { configFindings, type Configured, type Found } from './graph-references.js';
+
+export { cronProblem } from './cron-problem.js';
 
 /** What stands between a chain and going live, with the sentence that says how to mend it. */
 export interface Problem {
@@ -13,6 +27,8 @@ export interface Problem {
 export interface ChainRules {
   /** Why an address may not be called, or null. */
   readonly urlProblem: (url: string) => string | null;
+  /** Where these are known, steps that name a tool or another definition are checked as well. */
+  readonly references?: Omit<CompileContext, 'urlProblem'>;
 }
 
 export function chainProblems(document: ChainDocument, rules: ChainRules): readonly Problem[] {
@@ -23,7 +39,18 @@ export function chainProblems(document: ChainDocument, rules: ChainRules): reado
       : []),
     ...steps.flatMap(({ path, step }) => [...labelProblems(path, step), ...configProblems(path, step, rules)]),
     ...branchProblems(document),
+    ...schemaProblems(document),
   ];
+}
+
+function schemaProblems(document: ChainDocument): readonly Problem[] {
+  return (['input_schema', 'output_schema'] as const).flatMap((name) => {
+    const schema = document[name];
+    const problem = schema === undefined ? null : schemaProblem(schema);
+    if (problem === null) return [];
+    const message = `Mend the schema: it ${problem.message}.`;
+    return [{ code: 'bad_schema', field: [name, ...problem.path].join('.'), message }];
+  });
 }
 
 function labelProblems(path: string, step: ChainStep): readonly Problem[] {
@@ -31,21 +58,46 @@ function labelProblems(path: string, step: ChainStep): readonly Problem[] {
   return [{ code: 'missing_label', field: `${path}.label`, message: `Give this ${step.kind} step a label.` }];
 }
 
+type Check<K extends PlainKind> = (path: string, step: StepOf<K>, rules: ChainRules) => readonly Problem[];
+
+const checks: { readonly [K in PlainKind]?: Check<K> } = {
+  webhook: webhookProblems,
+  notify: notifyProblems,
+  schedule: scheduleProblems,
+};
+
 function configProblems(path: string, step: ChainStep, rules: ChainRules): readonly Problem[] {
-  switch (step.kind) {
-    case 'webhook':
-      return webhookProblems(path, step, rules);
-    case 'notify':
-      return notifyProblems(path, step, rules);
-    case 'schedule':
-      return scheduleProblems(path, step);
-    case 'trigger':
-    case 'assistant':
-    case 'agent':
-    case 'decide':
-    case 'human':
-      return [];
-  }
+  if (isPaletteStep(step)) return paletteProblems(path, step, rules);
+  // -- reason: the record holds for each kind the function of that kind; the compiler cannot relate the two
+  const check = checks[step.kind] as Check<PlainKind> | undefined;
+  return [...(check?.(path, step, rules) ?? []), ...templateFindings(step).map(inStep(path))];
+}
+
+const inStep =
+  (path: string) =>
+  ({ code, message, path: inner }: Found): Problem => ({
+    code,
+    field: [path, 'config', ...inner].join('.'),
+    message,
+  });
+
+const nothingKnown = { id: null, tools: new Set<string>(), definitions: new Map() };
+const outside = new Set(['unknown_tool', 'unknown_definition', 'not_published']);
+
+/** The palette's own checks; what may be a mistake only is left to the author. */
+function paletteProblems(path: string, step: PaletteStep, { urlProblem, references }: ChainRules): readonly Problem[] {
+  const context = { ...(references ?? nothingKnown), urlProblem };
+  // -- reason: kind and config come from one step; the compiler cannot relate the two
+  const configured = { type: step.kind, config: step.config } as Configured;
+  return configFindings(configured, context)
+    .filter(({ severity, code }) => severity !== 'warning' && (references !== undefined || !outside.has(code)))
+    .map(inStep(path));
+}
+
+function templateFindings(step: StepOf<PlainKind>): readonly Found[] {
+  return templateFields(step)
+    .flatMap(fieldProblems)
+    .filter(({ severity }) => severity === 'blocker');
 }
 
 function webhookProblems(path: string, { config }: StepOf<'webhook'>, rules: ChainRules): readonly Problem[] {
@@ -87,19 +139,6 @@ function scheduleProblems(path: string, { config }: StepOf<'schedule'>): readonl
   return problem === null
     ? []
     : [{ code: 'bad_schedule', field: `${path}.config.${problem.key}`, message: problem.message }];
-}
-
-/** Whether a cron expression and an IANA zone make a time that comes. */
-export function cronProblem(
-  cron: string,
-  timezone: string,
-): { readonly key: 'cron' | 'timezone'; readonly message: string } | null {
-  if (canonicalZone(timezone) === null) {
-    const message = `"${timezone}" is no time zone; use an IANA name such as Europe/Berlin.`;
-    return { key: 'timezone', message };
-  }
-  const read = readCron(cron);
-  return 'problem' in read ? { key: 'cron', message: read.problem } : null;
 }
 
 function branchProblems({ primary_steps: steps, branches }: ChainDocument): readonly Problem[] {

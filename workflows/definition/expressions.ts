@@ -8,7 +8,7 @@ import { textOf, type Json } from './values.js';
 /** Expressions are CEL and templates Liquid, over one set of names. Pure and synchronous: the workflow uses them too. */
 export { ExpressionError } from './cel-results.js';
 export { KNOWN_NAMES, type Names } from './cel.js';
-export { EVERY_STEP, mergeReads, readsOfExpr, readsOfMapping, readsOfTemplate } from './reads.js';
+export { EVERY_STEP, mergeReads, namedSteps, readsOfExpr, readsOfMapping, readsOfTemplate } from './reads.js';
 
 export interface NameSource {
   readonly input: Json;

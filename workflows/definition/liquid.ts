@@ -38,6 +38,9 @@ const hasMarkers = (template: string): boolean => template.includes('{{') || tem
 const keepSecrets = (template: string): string =>
   template.replace(secretToken, (token) => `{% raw %}${token}{% endraw %}`);
 
+/** The template that renders to exactly this text. */
+export const literalTemplate = (text: string): string => text.replaceAll(/\{[{%]/g, (marker) => `{{ "${marker}" }}`);
+
 function parse(template: string): Parsed {
   const known = parsed.get(template);
   if (known !== undefined) return known;

@@ -126,6 +126,11 @@ export interface Reads {
   /** `item` and `index` of the map or loop around it. */
   readonly item?: boolean;
   readonly message?: boolean;
+  /**
+   * Of nodes that came from another workflow: what stands in front of the ids in `steps` that their expressions do not
+   * write. `steps: ['sub.fetch']` with the prefix `sub.` is read as `steps.fetch`.
+   */
+  readonly prefix?: string;
 }
 
 export type NodeOf<K extends NodeKind> = {

@@ -46,6 +46,19 @@ export function mergeReads(...reads: readonly Reads[]): Reads {
   };
 }
 
+/** The outputs as the expressions that read them call them. */
+export const namedSteps = <T>(
+  outputs: Readonly<Record<string, T>>,
+  { steps = [], prefix = '' }: Reads,
+): Readonly<Record<string, T>> =>
+  Object.fromEntries(
+    steps.flatMap((id): readonly (readonly [string, T])[] => {
+      const output = outputs[id];
+      if (output === undefined) return [];
+      return [[id.startsWith(prefix) ? id.slice(prefix.length) : id, output]];
+    }),
+  );
+
 function readsOfName(name: string): Reads {
   switch (name) {
     case 'vars':

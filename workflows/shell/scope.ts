@@ -3,7 +3,14 @@ import type { Evaluated, RunActivities, Scope } from '../contract/activities.js'
 import type { NodeError } from '../contract/failures.js';
 import { inScope } from '../contract/ids.js';
 import { records } from '../contract/timeouts.js';
-import { ExpressionError, namesOf, resolveMapping, type Names } from '../definition/expressions.js';
+import {
+  EVERY_STEP,
+  ExpressionError,
+  namedSteps,
+  namesOf,
+  resolveMapping,
+  type Names,
+} from '../definition/expressions.js';
 import type { Reads } from '../definition/plan.js';
 import { inline, jsonOf, type Json, type Value } from '../definition/values.js';
 import type { Visit } from '../engine/state.js';
@@ -24,16 +31,20 @@ export class NodeProblem extends Error {
 export function scopeOf(session: RunSession, visit: Visit, reads: Reads = {}): Scope {
   const { state, input } = session;
   const frame = state.frames[visit.scope];
-  const steps = (reads.steps ?? []).map((id) => [id, outputSeenFrom(session, visit.scope, id)] as const);
+  const ids = readIds(session, reads);
+  const outputs = Object.fromEntries(ids.map((id) => [id, outputSeenFrom(session, visit.scope, id)]));
   return {
     run: { id: input.run.runId, input: reads.run === true ? input.input : null },
     vars: reads.vars === true ? state.vars : {},
-    steps: Object.fromEntries(steps),
+    steps: namedSteps(outputs, { ...reads, steps: ids }),
     item: reads.item === true ? (frame?.item ?? null) : null,
     index: frame?.index ?? null,
     message: reads.message === true ? session.talk.message : null,
   };
 }
+
+const readIds = ({ plan }: RunSession, { steps = [] }: Reads): readonly string[] =>
+  steps.includes(EVERY_STEP) ? Object.keys(plan.nodes) : steps;
 
 /** The last output of a node: in the visit's own frame, else in the nearest one around it. */
 function outputSeenFrom({ state }: RunSession, scope: string, nodeId: string): Value {
@@ -53,7 +64,8 @@ export function namesIn(scope: Scope, input: Value): Names | null {
   };
   const [json, vars, steps] = [jsonOf(input), whole(scope.vars), whole(scope.steps)];
   const [runInput, item] = [jsonOf(scope.run.input ?? inline(null)), jsonOf(scope.item ?? inline(null))];
-  if (json === undefined || vars === null || steps === null || runInput === undefined || item === undefined) return null;
+  if (json === undefined || vars === null || steps === null || runInput === undefined || item === undefined)
+    return null;
   const { index, message } = scope;
   return namesOf({ input: json, run: { id: scope.run.id, input: runInput }, vars, steps, item, index, message });
 }
@@ -87,7 +99,9 @@ function evaluateHere(names: Names, { mappings, lists = [] }: Question, limit: n
     if (results.some(([, json]) => JSON.stringify(json).length > limit)) return null;
     return {
       values: Object.fromEntries(results.map(([name, json]) => [name, inline(json)])),
-      lists: Object.fromEntries(results.flatMap(([name, json]) => (lists.includes(name) ? [[name, listOf(json)]] : []))),
+      lists: Object.fromEntries(
+        results.flatMap(([name, json]) => (lists.includes(name) ? [[name, listOf(json)]] : [])),
+      ),
     };
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
@@ -106,8 +120,9 @@ export async function valueFor(session: RunSession, visit: Visit, mapping: Json)
   return values['value'] ?? inline(null);
 }
 
-/** One mapping's value as text; what is large or no text is shown as JSON. */
+/** One mapping's value as text that can be stored; what is no text is shown as JSON. */
 export async function textFor(session: RunSession, visit: Visit, mapping: Json): Promise<string> {
   const json = jsonOf(await valueFor(session, visit, mapping)) ?? '';
-  return typeof json === 'string' ? json : JSON.stringify(json);
+  const text = typeof json === 'string' ? json : JSON.stringify(json);
+  return text.toWellFormed().replaceAll('\u0000', '\uFFFD');
 }

@@ -45,7 +45,8 @@ export class WaitBook {
   private tokenOf(visit: Visit): string {
     const first = waitToken(this.runId, visitKey(visit));
     let token = first;
-    for (let again = 2; this.settled.includes(token) && !this.waits.has(token); again += 1) token = `${first}~r${again}`;
+    for (let again = 2; this.settled.includes(token) && !this.waits.has(token); again += 1)
+      token = `${first}~r${again}`;
     return token;
   }
 

@@ -3,7 +3,7 @@ import { Expr, Mapping, Template } from './common.js';
 
 /** Configurations of the nodes that act on the outside world. */
 
-const headers = z.record(z.string(), Template);
+const headers = z.record(z.string(), Template).meta({ description: 'Headers by name' });
 
 /** After a crash or a lost answer nobody knows whether it happened. What then? */
 export const UnknownPolicy = z
@@ -24,10 +24,10 @@ export const UnknownPolicy = z
   });
 
 export const HttpConfig = z.strictObject({
-  method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']).default('GET'),
-  url: Template.min(1),
+  method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']).default('GET').meta({ description: 'HTTP method' }),
+  url: Template.min(1).meta({ description: 'Address' }),
   headers: headers.optional(),
-  query: z.record(z.string(), Template).optional(),
+  query: z.record(z.string(), Template).optional().meta({ description: 'Query parameters by name' }),
   body: Mapping.optional().meta({ description: 'Sent as JSON; a plain string is sent as text' }),
   accept_status: z
     .array(z.number().int().min(100).max(599))
@@ -42,7 +42,7 @@ export const HttpConfig = z.strictObject({
 
 export const ToolConfig = z.strictObject({
   tool_name: z.string().min(1).max(200).meta({ description: 'A workspace tool (POST /v1/workspace-tools)' }),
-  args: z.record(z.string(), Mapping).default({}),
+  args: z.record(z.string(), Mapping).default({}).meta({ description: 'Arguments by name' }),
   on_unknown: UnknownPolicy,
 });
 
@@ -51,23 +51,23 @@ export const CodeConfig = z.strictObject({
     description:
       'JavaScript: the body of a function of `input, vars, steps, run, item, index`; what it returns is the output',
   }),
-  timeout_ms: z.number().int().min(10).max(60_000).default(1_000),
-  memory_mb: z.number().int().min(1).max(256).default(32),
+  timeout_ms: z.number().int().min(10).max(60_000).default(1_000).meta({ description: 'Longest time it may take' }),
+  memory_mb: z.number().int().min(1).max(256).default(32).meta({ description: 'Most memory it may use' }),
 });
 
 export const EmailConfig = z.strictObject({
-  to: Template.min(1),
-  subject: Template.default(''),
-  text: Template.optional(),
-  html: Template.optional(),
+  to: Template.min(1).meta({ description: 'Addresses, separated by commas' }),
+  subject: Template.default('').meta({ description: 'Subject' }),
+  text: Template.optional().meta({ description: 'Plain text; the text of the input without it' }),
+  html: Template.optional().meta({ description: 'HTML beside the text' }),
   on_unknown: UnknownPolicy,
 });
 
 export const WebhookConfig = z.strictObject({
-  url: Template.min(1),
+  url: Template.min(1).meta({ description: 'Address' }),
   secret: z.string().max(500).optional().meta({ description: 'HMAC key, as {{secret:NAME}}; signs X-Chain-Signature' }),
   headers: headers.optional(),
-  body: Mapping.optional(),
+  body: Mapping.optional().meta({ description: "What is posted; the node's input without it" }),
   on_unknown: UnknownPolicy,
 });
 
@@ -75,8 +75,8 @@ export const ChannelSendConfig = z.strictObject({
   channel: z
     .enum(['log', 'webhook'])
     .meta({ description: 'Channels of a workspace join these when they are connected' }),
-  to: Template.optional(),
-  text: Template.optional(),
-  secret: z.string().max(500).optional(),
+  to: Template.optional().meta({ description: 'Address; the log needs none' }),
+  text: Template.optional().meta({ description: 'The text of the input without it' }),
+  secret: z.string().max(500).optional().meta({ description: 'HMAC key of a webhook, as {{secret:NAME}}' }),
   on_unknown: UnknownPolicy,
 });

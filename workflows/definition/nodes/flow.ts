@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Expr, JsonSchema, Mapping, nodeId } from './common.js';
+import { Expr, JsonSchema, Mapping, nodeId, Template } from './common.js';
 
 /** Configurations of the nodes that steer a run. They cost no activity. */
 
@@ -9,7 +9,7 @@ export const StartConfig = z.strictObject({
 
 export const EndConfig = z.strictObject({
   output: Mapping.optional().meta({ description: "The run's output; the node's input without it" }),
-  final_message: z.string().max(20_000).optional().meta({ description: 'Liquid; said to the user of a conversation' }),
+  final_message: Template.optional().meta({ description: 'Said to the user of a conversation' }),
   terminate: z
     .boolean()
     .default(false)
@@ -43,12 +43,11 @@ export const JoinConfig = z.strictObject({
 export const MapConfig = z.strictObject({
   items: Expr.meta({ description: 'CEL expression that gives a list' }),
   entry: nodeId.meta({ description: 'First node of the body: the nodes whose `within` names this map' }),
-  concurrency: z.number().int().min(1).max(50).default(10),
+  concurrency: z.number().int().min(1).max(50).default(10).meta({ description: 'Items at the same time' }),
   on_item_error: z
     .enum(['fail', 'continue'])
     .default('fail')
     .meta({ description: 'continue: the item becomes {"error": ...}' }),
-  output: z.string().max(100).optional(),
 });
 
 export const LoopConfig = z.strictObject({
@@ -56,7 +55,7 @@ export const LoopConfig = z.strictObject({
     description: 'Asked before each round, over vars, input (of the last round) and index',
   }),
   entry: nodeId.meta({ description: 'First node of the body: the nodes whose `within` names this loop' }),
-  max_iterations: z.number().int().min(1).max(10_000).default(100),
+  max_iterations: z.number().int().min(1).max(10_000).default(100).meta({ description: 'Rounds at most' }),
 });
 
 export const SubflowConfig = z.strictObject({
@@ -65,7 +64,7 @@ export const SubflowConfig = z.strictObject({
     .union([z.literal('latest'), z.string().max(100)])
     .default('latest')
     .meta({ description: '`latest`, or a version id to pin' }),
-  input: Mapping.optional(),
+  input: Mapping.optional().meta({ description: "The node's input without it" }),
   wait: z.boolean().default(true).meta({ description: 'false: goes on at once with {"run_id": ...}' }),
 });
 

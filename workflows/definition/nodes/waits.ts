@@ -4,8 +4,11 @@ import { JsonSchema, Mapping, seconds, Template } from './common.js';
 /** Configurations of the nodes that wait. While they do, nothing runs. */
 
 export const DelayConfig = z.union([
-  z.strictObject({ seconds }),
-  z.strictObject({ cron: z.string().max(200), timezone: z.string().max(100).default('UTC') }),
+  z.strictObject({ seconds: seconds.meta({ description: 'How long' }) }),
+  z.strictObject({
+    cron: z.string().max(200).meta({ description: 'Five fields, or a nickname such as @daily' }),
+    timezone: z.string().max(100).default('UTC').meta({ description: 'IANA name' }),
+  }),
 ]);
 
 export const UntilConfig = z.strictObject({
@@ -17,11 +20,11 @@ const Audience = z.array(z.string().min(1).max(300)).max(100).meta({
 });
 
 export const ApprovalConfig = z.strictObject({
-  prompt: Template,
-  reason: Template.optional(),
+  prompt: Template.meta({ description: 'The question' }),
+  reason: Template.optional().meta({ description: 'Why it is asked' }),
   context: Mapping.optional().meta({ description: "What is shown; the node's input without it" }),
   form: JsonSchema.optional().meta({ description: 'JSON Schema of the `data` a decision must bring' }),
-  assignee: z.string().max(500).optional(),
+  assignee: z.string().max(500).optional().meta({ description: 'Who is told; by mail if it is an address' }),
   audience: Audience.optional(),
   quorum: z.number().int().min(1).max(100).default(1).meta({ description: 'Approvals of different people it takes' }),
   rejections: z.number().int().min(1).max(100).default(1).meta({ description: 'Rejections it takes to refuse' }),
@@ -36,7 +39,7 @@ export const ApprovalConfig = z.strictObject({
     .max(10)
     .default([])
     .meta({ description: 'Others may decide as well (or instead) so many seconds after the start' }),
-  timeout_seconds: seconds.optional(),
+  timeout_seconds: seconds.optional().meta({ description: 'How long it is open; without end without it' }),
   on_expire: z
     .enum(['expire', 'approve', 'reject'])
     .default('expire')
@@ -44,7 +47,7 @@ export const ApprovalConfig = z.strictObject({
 });
 
 export const WaitEventConfig = z.strictObject({
-  name: z.string().min(1).max(200),
+  name: z.string().min(1).max(200).meta({ description: 'Name of the event' }),
   key: Template.optional().meta({
     description: 'Correlation key; events of POST /v1/events reach the runs waiting for it',
   }),
@@ -57,5 +60,5 @@ export const WaitEventConfig = z.strictObject({
 /** Waits for the user of a conversation. */
 export const ListenConfig = z.strictObject({
   greeting: Template.optional().meta({ description: 'Said when the wait is first opened' }),
-  timeout_seconds: seconds.optional(),
+  timeout_seconds: seconds.optional().meta({ description: 'Then the path labelled `timeout` is taken' }),
 });

@@ -1,0 +1,70 @@
+import type { RunRef } from '../../workflows/contract/run.js';
+
+/** What a step shows while it runs: words of a model as they come, lines that user code prints. */
+export type NodeEvent =
+  { readonly type: 'token'; readonly text: string } | { readonly type: 'log'; readonly lines: readonly string[] };
+
+export interface EventSink {
+  readonly append: (
+    run: RunRef,
+    event: { readonly type: string; readonly data: Readonly<Record<string, string | number | readonly string[]>> },
+  ) => Promise<void>;
+  readonly warn: (fields: object, message: string) => void;
+}
+
+export interface EventSource {
+  readonly run: RunRef;
+  readonly key: string;
+  readonly nodeId: string;
+  readonly attempt: number;
+}
+
+export interface NodeEvents {
+  readonly emit: (event: NodeEvent) => void;
+  /** Resolves when everything emitted is written. */
+  readonly flush: () => Promise<void>;
+}
+
+const GATHER_MS = 80;
+const GATHER_CHARACTERS = 2_048;
+
+/** Gathers tokens for a moment, so that a fast model costs a few rows and not hundreds. Never fails a step. */
+export function createNodeEvents(sink: EventSink, { run, key, nodeId, attempt }: EventSource): NodeEvents {
+  const place = { key, node_id: nodeId, attempt };
+  let text = '';
+  let index = 0;
+  let timer: NodeJS.Timeout | null = null;
+  let written = Promise.resolve();
+
+  const write = (type: string, data: Readonly<Record<string, string | number | readonly string[]>>): void => {
+    const event = { type, data: { ...place, ...data } };
+    written = written
+      .then(() => sink.append(run, event))
+      .catch((error: unknown) =>
+        sink.warn({ ...run, key, reason: String(error) }, 'an event of a step was not written'),
+      );
+  };
+  const writeTokens = (): void => {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    if (text === '') return;
+    // half of a surrogate pair waits for its other half
+    const whole = /[\uD800-\uDBFF]$/.test(text) ? text.slice(0, -1) : text;
+    text = text.slice(whole.length);
+    if (whole === '') return;
+    write('token', { index, text: whole.toWellFormed().replaceAll('\0', '\uFFFD') });
+    index += 1;
+  };
+  return {
+    emit: (event) => {
+      if (event.type === 'log') return write('log', { lines: event.lines });
+      text += event.text;
+      if (text.length >= GATHER_CHARACTERS) writeTokens();
+      else timer ??= setTimeout(writeTokens, GATHER_MS);
+    },
+    flush: () => {
+      writeTokens();
+      return written;
+    },
+  };
+}

@@ -1,0 +1,128 @@
+import { once, setMaxListeners } from 'node:events';
+import { PassThrough } from 'node:stream';
+import type { Context } from 'koa';
+import { ApiError, tooMany } from './errors.js';
+import { describeError, type Log } from './log.js';
+import type { EventStream, StreamMessage } from './route.js';
+
+export interface StreamSettings {
+  /** Raised when the API stops: every stream then ends. */
+  readonly stopping: AbortSignal;
+  /** A comment this often keeps proxies from cutting a quiet stream; default 15 s. */
+  readonly heartbeatMs?: number;
+  /** Streams one caller may have open at this process; default 100. */
+  readonly mostOfOne?: number;
+}
+
+export interface StreamCaller {
+  /** Whose streams are counted together. */
+  readonly owner: string;
+  /** Throws when the caller may not read on: a sign-in that ended, a membership that is gone. */
+  readonly recheck: () => Promise<void>;
+}
+
+export type StreamSender = (ctx: Context, stream: EventStream<unknown>, caller: StreamCaller) => void;
+
+const HEARTBEAT_MS = 15_000;
+const MOST_OF_ONE = 100;
+/** Heartbeats between two questions whether the caller still may, and until one that takes nothing is cut off. */
+const RECHECK_EVERY = 4;
+const STALLED_AFTER = 8;
+
+/** Sends messages as the caller takes them; a caller that leaves ends the stream, and nothing else. */
+export function createStreamSender(settings: StreamSettings, log: Log): StreamSender {
+  const { stopping, heartbeatMs = HEARTBEAT_MS, mostOfOne = MOST_OF_ONE } = settings;
+  setMaxListeners(0, stopping);
+  const open = new Map<string, number>();
+  const count = (owner: string, by: 1 | -1): void => {
+    const left = (open.get(owner) ?? 0) + by;
+    if (left === 0) open.delete(owner);
+    else open.set(owner, left);
+  };
+  return (ctx, stream, { owner, recheck }) => {
+    if ((open.get(owner) ?? 0) >= mostOfOne)
+      throw tooMany(`At most ${mostOfOne} streams may be open at a time; close one and try again.`, 5);
+    ctx.set({
+      'Cache-Control': 'no-cache, no-transform',
+      // nginx would hold messages back; and the socket is of no use to others, so that a shutdown need not wait for it
+      'X-Accel-Buffering': 'no',
+      Connection: 'close',
+    });
+    if (ctx.method === 'HEAD') return;
+    count(owner, 1);
+    void send(ctx, stream, { stopping, heartbeatMs, log, recheck }).finally(() => count(owner, -1));
+  };
+}
+
+interface SendDeps {
+  readonly stopping: AbortSignal;
+  readonly heartbeatMs: number;
+  readonly log: Log;
+  readonly recheck: StreamCaller['recheck'];
+}
+
+async function send(ctx: Context, stream: EventStream<unknown>, deps: SendDeps): Promise<void> {
+  const body = new PassThrough();
+  ctx.body = body;
+  const gone = new AbortController();
+  const leave = (): void => gone.abort();
+  deps.stopping.addEventListener('abort', leave);
+  ctx.res.once('close', leave);
+  if (deps.stopping.aborted || ctx.res.destroyed) leave();
+  const stopBeating = beat(body, { ...deps, leave, cut: () => ctx.res.destroy() });
+  try {
+    await pump(stream, body, gone.signal);
+  } catch (error) {
+    if (!gone.signal.aborted) {
+      deps.log.warn({ err: describeError(error) }, 'a stream broke off');
+      // not ended: the caller is to see that this was not all
+      ctx.res.destroy();
+    }
+  } finally {
+    stopBeating();
+    deps.stopping.removeEventListener('abort', leave);
+    leave();
+    body.end();
+  }
+}
+
+async function pump(stream: EventStream<unknown>, body: PassThrough, signal: AbortSignal): Promise<void> {
+  body.write(': open\n\n');
+  for await (const message of stream.messages(signal)) {
+    if (signal.aborted) return;
+    if (!body.write(messageText(message))) await once(body, 'drain', { signal });
+  }
+}
+
+interface Beating extends SendDeps {
+  readonly leave: () => void;
+  readonly cut: () => void;
+}
+
+function beat(body: PassThrough, { heartbeatMs, recheck, leave, cut }: Beating): () => void {
+  let count = 0;
+  let stalled = 0;
+  const timer = setInterval(() => {
+    if (body.destroyed) return;
+    count += 1;
+    stalled = body.writableNeedDrain ? stalled + 1 : 0;
+    if (stalled >= STALLED_AFTER) cut();
+    if (stalled === 0) body.write(': still here\n\n');
+    if (count % RECHECK_EVERY !== 0) return;
+    recheck().catch((error: unknown) => {
+      if (error instanceof ApiError && error.status < 500 && error.status !== 429) leave();
+    });
+  }, heartbeatMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** JSON holds no line break, so each message has one data line. */
+function messageText({ id, event, data }: StreamMessage<unknown>): string {
+  const lines = [
+    ...(id === undefined ? [] : [`id: ${id}`]),
+    ...(event === undefined ? [] : [`event: ${event}`]),
+    ...(data === undefined ? [] : [`data: ${JSON.stringify(data)}`]),
+  ];
+  return `${lines.join('\n')}\n\n`;
+}

@@ -1,0 +1,72 @@
+import { scoped } from '../../db/scoped.js';
+import type { Database } from '../../db/client.js';
+import type { CompileContext, KnownDefinition } from '../../workflows/definition/graph-context.js';
+import type { Plan } from '../../workflows/definition/plan.js';
+import type { Json } from '../../workflows/definition/values.js';
+import { referencesOf, type DocumentKind } from './documents.js';
+
+export interface ContextDeps {
+  readonly db: Database;
+  readonly urlProblem: (url: string) => string | null;
+}
+
+/** What a document is compiled against: the tools of its workspace, and the definitions it names, and those they run. */
+export async function compileContext(
+  { db, urlProblem }: ContextDeps,
+  of: { readonly workspaceId: string; readonly ownId: string; readonly kind: DocumentKind; readonly document: Json },
+): Promise<CompileContext> {
+  const { workspaceId, ownId, kind, document } = of;
+  const named = referencesOf(kind, document);
+  const tools = await knownTools(db, workspaceId, named.tools);
+  return {
+    tools: new Set(tools.map(({ name }) => name)),
+    definitions: await knownDefinitions(db, workspaceId, named.definitions),
+    urlProblem,
+    id: ownId,
+  };
+}
+
+const knownTools = async (
+  db: Database,
+  workspaceId: string,
+  names: readonly string[],
+): Promise<readonly { readonly name: string }[]> => {
+  if (names.length === 0) return [];
+  return scoped(db, workspaceId).select('workspace_tools').select('name').where('name', 'in', names).execute();
+};
+
+/** More than this nobody nests; what lies beyond is not looked at for cycles. */
+const MAX_DEFINITIONS = 200;
+
+async function knownDefinitions(
+  db: Database,
+  workspaceId: string,
+  named: readonly string[],
+): Promise<ReadonlyMap<string, KnownDefinition>> {
+  const known = new Map<string, KnownDefinition>();
+  const seen = new Set(named);
+  for (let asked = named; asked.length > 0 && seen.size <= MAX_DEFINITIONS;) {
+    const rows = await liveDefinitions(db, workspaceId, asked);
+    for (const { id, kind, version_id: versionId, plan } of rows) {
+      known.set(id, { kind, published: plan !== null, versionId, ...(plan === null ? {} : { plan }) });
+    }
+    const next = rows.flatMap(({ plan }) => (plan === null ? [] : startedBy(plan)));
+    asked = [...new Set(next)].filter((id) => !seen.has(id));
+    for (const id of asked) seen.add(id);
+  }
+  return known;
+}
+
+const liveDefinitions = (db: Database, workspaceId: string, ids: readonly string[]) =>
+  scoped(db, workspaceId)
+    .select('definitions')
+    .leftJoin('versions', (join) =>
+      join.onRef('versions.id', '=', 'definitions.version_id').on('definitions.status', '<>', 'draft'),
+    )
+    .select(['definitions.id', 'definitions.kind', 'definitions.version_id', 'versions.plan'])
+    .where('definitions.id', 'in', ids)
+    .where('definitions.deleted_at', 'is', null)
+    .execute();
+
+const startedBy = (plan: Plan): readonly string[] =>
+  Object.values(plan.nodes).flatMap((node) => (node.kind === 'subflow' ? [node.config.definition] : []));

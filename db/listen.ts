@@ -1,0 +1,202 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import pg from 'pg';
+import type { RunRef } from '../workflows/contract/run.js';
+
+/** What is followed: one run, or every run of a workspace. */
+export interface Followed {
+  readonly workspaceId: string;
+  readonly runId?: string;
+}
+
+/**
+ * Tells whoever follows a run that its log has grown. News is a reason to read again, never the content: it may come
+ * twice, or for nothing, and after a break in the connection everybody is told.
+ */
+export interface RunNews {
+  /** Begin before the first read, so that nothing falls between the two. */
+  readonly follow: (followed: Followed, onNews: () => void) => () => void;
+  /** Asks now and after every news until there is an answer; null when there is none in time. */
+  readonly waitFor: <T>(run: RunRef, ask: () => Promise<T | null>, timeoutMs: number) => Promise<T | null>;
+  readonly close: () => Promise<void>;
+}
+
+export interface RunNewsOptions {
+  readonly url: string;
+  readonly onError?: (error: Error) => void;
+  /** How long a follower may stay without news before it is told to look anyway. */
+  readonly rereadMs?: number;
+}
+
+/** One connection a process, opened with the first follower. */
+export function createRunNews({ url, onError = () => undefined, rereadMs = 5_000 }: RunNewsOptions): RunNews {
+  const followers = createFollowers();
+  const stopping = new AbortController();
+  let listening: Promise<void> | undefined;
+  const follow: RunNews['follow'] = (followed, onNews) => {
+    if (stopping.signal.aborted) throw new Error('news of runs are closed');
+    listening ??= keepListening({ url, onError, heard: followers.tell }, stopping.signal);
+    const remove = followers.add(followed, onNews);
+    // Spread, so that many followers do not all read at the same moment.
+    const reread = setInterval(onNews, rereadMs * (1 + Math.random() / 2));
+    reread.unref();
+    return () => {
+      clearInterval(reread);
+      remove();
+    };
+  };
+  return {
+    follow,
+    waitFor: (run, ask, timeoutMs) => waitFor({ follow, run, timeoutMs }, ask),
+    close: async () => {
+      stopping.abort();
+      followers.tell(null);
+      await listening;
+    },
+  };
+}
+
+async function waitFor<T>(
+  { follow, run, timeoutMs }: { readonly follow: RunNews['follow']; readonly run: RunRef; readonly timeoutMs: number },
+  ask: () => Promise<T | null>,
+): Promise<T | null> {
+  const bell = createBell();
+  const late = AbortSignal.timeout(Math.max(0, timeoutMs));
+  const stop = follow(run, bell.ring);
+  try {
+    for (;;) {
+      const answer = await ask();
+      if (answer !== null || late.aborted) return answer;
+      await bell.heard(late);
+    }
+  } finally {
+    stop();
+  }
+}
+
+export interface Bell {
+  readonly ring: () => void;
+  /** Resolves when it was rung since the last time, or when the signal is raised. */
+  readonly heard: (signal: AbortSignal) => Promise<void>;
+}
+
+/** Many rings while nobody listens are one. */
+export function createBell(): Bell {
+  let isRung = false;
+  let wake = (): void => undefined;
+  return {
+    ring: () => {
+      isRung = true;
+      wake();
+    },
+    heard: async (signal) => {
+      if (!isRung && !signal.aborted) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          signal.addEventListener('abort', wake, { once: true });
+        });
+        signal.removeEventListener('abort', wake);
+      }
+      wake = () => undefined;
+      isRung = false;
+    },
+  };
+}
+
+interface Followers {
+  readonly add: (followed: Followed, onNews: () => void) => () => void;
+  /** The run the news is of; null tells everybody. */
+  readonly tell: (run: RunRef | null) => void;
+}
+
+function createFollowers(): Followers {
+  const byKey = new Map<string, Set<() => void>>();
+  const tellThose = (key: string): void => byKey.get(key)?.forEach((onNews) => onNews());
+  return {
+    add: ({ workspaceId, runId }, onNews) => {
+      const key = runId === undefined ? workspaceId : `${workspaceId}:${runId}`;
+      const same = byKey.get(key) ?? new Set();
+      // a function of its own, so that one that follows twice is told, and removed, each for itself
+      const told = (): void => onNews();
+      byKey.set(key, same.add(told));
+      return () => {
+        same.delete(told);
+        if (same.size === 0 && byKey.get(key) === same) byKey.delete(key);
+      };
+    },
+    tell: (run) => {
+      if (run === null) for (const key of byKey.keys()) tellThose(key);
+      else for (const key of [run.workspaceId, `${run.workspaceId}:${run.runId}`]) tellThose(key);
+    },
+  };
+}
+
+interface Line {
+  readonly url: string;
+  readonly onError: (error: Error) => void;
+  /** Null: the connection is new, and what came before it was not heard. */
+  readonly heard: (run: RunRef | null) => void;
+}
+
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
+const PING_MS = 20_000;
+
+async function keepListening(line: Line, stopping: AbortSignal): Promise<void> {
+  let pauseMs = FIRST_PAUSE_MS;
+  while (!stopping.aborted) {
+    try {
+      await listenOnce(line, stopping, () => (pauseMs = FIRST_PAUSE_MS));
+    } catch (error) {
+      line.onError(error instanceof Error ? error : new Error(String(error)));
+    }
+    await pause(pauseMs, undefined, { signal: stopping }).catch(() => undefined);
+    pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+  }
+}
+
+/** Until the connection breaks, which it throws, or the process stops. */
+async function listenOnce({ url, heard }: Line, stopping: AbortSignal, onConnected: () => void): Promise<void> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'keelson-news',
+    keepAlive: true,
+    connectionTimeoutMillis: 5_000,
+    query_timeout: 5_000,
+  });
+  client.on('notification', ({ payload = '' }) => {
+    const [workspaceId = '', runId = ''] = payload.split(':');
+    heard({ workspaceId, runId });
+  });
+  const over = untilOver(client, stopping);
+  try {
+    await client.connect();
+    await client.query('listen run_events');
+    onConnected();
+    heard(null);
+    await over.promise;
+  } finally {
+    over.clear();
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** Rejects when the connection breaks, resolves when the process stops. */
+function untilOver(client: pg.Client, stopping: AbortSignal): { promise: Promise<void>; clear: () => void } {
+  let clear = (): void => undefined;
+  const promise = new Promise<void>((resolve, reject) => {
+    client.on('error', reject);
+    client.on('end', () => reject(new Error('the connection that listens for news of runs has ended')));
+    if (stopping.aborted) resolve();
+    const stop = (): void => resolve();
+    stopping.addEventListener('abort', stop);
+    // a peer that vanished without a word shows only when it is asked
+    const ping = setInterval(() => void client.query('select 1').catch(reject), PING_MS);
+    ping.unref();
+    clear = () => {
+      clearInterval(ping);
+      stopping.removeEventListener('abort', stop);
+    };
+  });
+  promise.catch(() => undefined);
+  return { promise, clear };
+}

@@ -1,0 +1,179 @@
+import { ApplicationFailure, CancellationScope, condition, setHandler } from '@temporalio/workflow';
+import { Failure } from '../contract/failures.js';
+import { visitKey } from '../contract/ids.js';
+import {
+  childEnded,
+  moveVersion,
+  pauseRun,
+  raiseEvent,
+  resolveWait,
+  retryNode,
+  runView,
+  takeTurn,
+  type ResolvedWait,
+  type ResolveWait,
+  type RetryNode,
+  type TakeTurn,
+  type Turn,
+} from '../contract/messages.js';
+import type { OpenWait, RunInput, Vote, WaitSettlement } from '../contract/run.js';
+import { textOf, jsonOf } from '../definition/values.js';
+import { nodeOf } from '../engine/graph.js';
+import { moveTo } from './move.js';
+import type { RunSession } from './session.js';
+
+/** What came before the plan was loaded waits for it. */
+export interface SessionHolder {
+  session?: RunSession;
+}
+
+const refused = (message: string, type: Failure): ApplicationFailure => ApplicationFailure.nonRetryable(message, type);
+
+/** Messages may come before a large plan is loaded: then their handlers wait and judge what validators could not. */
+export function handleMessages(input: RunInput, holder: SessionHolder): void {
+  const ready = async (): Promise<RunSession> => {
+    if (holder.session === undefined) await condition(() => holder.session !== undefined);
+    // -- reason: the condition above holds
+    return holder.session as RunSession;
+  };
+  /** A run that is being cancelled still hears what is said to it. */
+  const handle =
+    <T, R>(work: (session: RunSession, request: T) => R | Promise<R>): ((request: T) => Promise<R>) =>
+    (request) =>
+      CancellationScope.nonCancellable(async () => work(await ready(), request));
+  const judged =
+    <T>(judge: (session: RunSession, request: T) => void) =>
+    (request: T): void => {
+      if (holder.session !== undefined) judge(holder.session, request);
+    };
+  setHandler(resolveWait, handle(resolve), { validator: judged(judgeWait) });
+  setHandler(takeTurn, handle(speakTo), { validator: judged(judgeTurn) });
+  setHandler(retryNode, handle(retry), { validator: judged(judgeRetry) });
+  setHandler(pauseRun, handle(pause), { validator: judged(judgePause) });
+  setHandler(moveVersion, handle(moveTo));
+  setHandler(
+    raiseEvent,
+    handle((session, event) => session.waits.receive(event)),
+  );
+  setHandler(
+    childEnded,
+    handle((session, { key, end }) => {
+      if (session.children.has(key)) session.childEnds.set(key, end);
+    }),
+  );
+  setHandler(runView, () => ({
+    state: holder.session?.state ?? input.carry?.state ?? null,
+    waits: holder.session?.waits.all() ?? [],
+    isPaused: holder.session?.isPaused ?? false,
+  }));
+}
+
+function judgeWait(session: RunSession, request: ResolveWait): void {
+  const { token, by, as } = request;
+  const wait = session.waits.find(token);
+  if (wait === undefined || wait.kind === 'until' || wait.kind === 'event') {
+    if (wait === undefined && session.waits.isSettled(token))
+      throw refused('This wait has ended.', Failure.waitSettled);
+    throw refused('This run has no such wait.', Failure.waitUnknown);
+  }
+  if (wait.deadline !== null && Date.now() >= wait.deadline) throw refused('This wait has ended.', Failure.waitSettled);
+  const { audience, votes = [] } = wait;
+  const isMeant =
+    as === undefined || as === null || audience === undefined || audience.some((each) => as.includes(each));
+  if (!isMeant) throw refused('Others are asked to decide this.', Failure.waitForbidden);
+  if (votes.some((vote) => vote.by === by)) throw refused('You have voted on this already.', Failure.waitForbidden);
+  const node = nodeOf(session.plan, wait.nodeId);
+  if (node.kind === 'approval' && node.config.forbid_own && by === session.input.startedBy)
+    throw refused('Whoever started the run may not decide this.', Failure.waitForbidden);
+}
+
+/** Counts a vote or settles the wait, and answers once the run has moved on, so that the caller learns where it went. */
+async function resolve(session: RunSession, request: ResolveWait): Promise<ResolvedWait> {
+  judgeWait(session, request);
+  const { token } = request;
+  // -- reason: `judgeWait` found it
+  const wait = session.waits.find(token) as OpenWait;
+  if (wait.kind === 'message') session.talk.hear(textOf(jsonOf(request.value ?? { json: null }) ?? ''));
+  const settlement = settlementBy(session, wait, request);
+  const shown = session.waits.get(token) ?? wait;
+  if (settlement !== null) {
+    session.waits.settle(settlement);
+    const hasLeft = (): boolean => session.waits.decisionOn(token) === undefined || session.state.end !== null;
+    await condition(() => hasLeft() || session.draining);
+  }
+  return { settlement, wait: shown, status: session.status(), seq: session.state.seq };
+}
+
+/** Null while more votes are needed. */
+function settlementBy(session: RunSession, wait: OpenWait, request: ResolveWait): WaitSettlement | null {
+  const { token, decision, value, note, by, shownHash = null } = request;
+  const at = Date.now();
+  const settled = { token, by, note, value, at };
+  if (wait.kind === 'message') return { ...settled, outcome: 'resolved' };
+  const node = nodeOf(session.plan, wait.nodeId);
+  const { quorum, rejections } = node.kind === 'approval' ? node.config : { quorum: 1, rejections: 1 };
+  const votes: readonly Vote[] = [...(wait.votes ?? []), { by, decision, note, value, at, shownHash }];
+  session.waits.change(token, { votes });
+  const count = votes.filter((vote) => vote.decision === decision).length;
+  if (count < (decision === 'approve' ? quorum : rejections)) return null;
+  return { ...settled, outcome: decision === 'approve' ? 'approved' : 'rejected', votes };
+}
+
+function judgeTurn({ input, state }: RunSession): void {
+  if (input.isConversation !== true) throw refused('This run is no conversation.', Failure.waitUnknown);
+  if (state.end !== null) throw refused('The conversation has ended.', Failure.waitSettled);
+}
+
+/** Says the message to whichever node listens, and answers what the run says until it next waits or ends. */
+async function speakTo(session: RunSession, { message, text, id }: TakeTurn): Promise<Turn> {
+  await session.quiet();
+  if (message !== null && !session.draining && !session.talk.hasHeard(id)) {
+    const wait = session.waits.undecided().find(({ kind }) => kind === 'message');
+    if (wait === undefined || session.state.end !== null)
+      throw refused('Nothing listens in this conversation now.', Failure.waitSettled);
+    session.talk.hear(text ?? '', id);
+    session.waits.settle({
+      ...{ token: wait.token, outcome: 'resolved', by: 'user', note: null, value: message },
+      at: Date.now(),
+    });
+    await session.quiet();
+  }
+  const { said, entries } = session.talk;
+  const undecided = session.waits.undecided();
+  const waiting = undecided.find(({ kind }) => kind === 'message') ?? undecided.find(({ kind }) => kind !== 'until');
+  return {
+    isOver: !session.draining,
+    status: session.status(),
+    ...{ said, trace: entries, activeNode: waiting?.nodeId ?? null, vars: session.state.vars },
+  };
+}
+
+function judgeRetry(session: RunSession, { nodeId }: RetryNode): void {
+  if (parkedOf(session, nodeId).length === 0) throw refused(`The step ${nodeId} is not parked.`, Failure.notParked);
+}
+
+const parkedOf = (session: RunSession, nodeId: string): readonly OpenWait[] =>
+  session.waits.undecided().filter((wait) => wait.kind === 'parked' && wait.nodeId === nodeId);
+
+async function retry(session: RunSession, request: RetryNode) {
+  judgeRetry(session, request);
+  const { nodeId, patch, by } = request;
+  if (patch !== null) session.patches.set(nodeId, { ...session.patches.get(nodeId), ...patch });
+  for (const { token, ...place } of parkedOf(session, nodeId)) {
+    const key = visitKey(place);
+    session.waits.settle({ ...{ token, outcome: 'resolved', by, note: null, value: null }, at: Date.now() });
+    await condition(() => session.state.parked[key] === undefined || session.draining || session.state.end !== null);
+  }
+  return { status: session.status(), seq: session.state.seq };
+}
+
+function judgePause(session: RunSession, { paused }: { readonly paused: boolean }): void {
+  if (session.state.end !== null) throw refused('The run has ended.', Failure.nothingToChange);
+  if (session.isPaused === paused) throw refused(`The run is ${paused ? '' : 'not '}paused.`, Failure.nothingToChange);
+}
+
+async function pause(session: RunSession, request: { readonly paused: boolean }) {
+  judgePause(session, request);
+  session.isPaused = request.paused;
+  return { status: session.status(), seq: session.state.seq };
+}
