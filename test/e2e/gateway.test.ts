@@ -4,7 +4,7 @@ import { Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { createTemporalGateway, type TemporalGateway } from '../../api/temporal/gateway.js';
 import { ensureNamespace } from '../../local/temporal-namespace.js';
-import type { RunRef } from '../../workflows/contract/run.js';
+import type { RunInput, RunRef } from '../../workflows/contract/run.js';
 import { inline } from '../../workflows/definition/values.js';
 import { linePlan, pass } from '../support/plans.js';
 import { newRunRef } from '../support/runs.js';
@@ -26,12 +26,17 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => connection.close());
 
+const inputOf = (run: RunRef): RunInput => ({
+  run,
+  source: { plan: linePlan(pass('a')) },
+  input: inline('x'),
+});
+
 async function started(): Promise<RunRef> {
   const run = newRunRef();
-  const input = { run, source: { plan: linePlan(pass('a')) }, input: inline('x') };
   await until(
     () =>
-      gateway.startRun(input).then(
+      gateway.startRun(inputOf(run)).then(
         () => true,
         () => false,
       ),
@@ -60,6 +65,15 @@ test('a run is told apart as open and terminated', async () => {
   expect(await gateway.terminateRun(run, 'x')).toBe(true);
   expect(await gateway.statusOfRun(run)).toBe('terminated');
   expect(await gateway.terminateRun(run, 'x')).toBe(false);
+});
+
+test('a run whose place is taken is never started, and one that was started keeps its place', async () => {
+  const run = newRunRef();
+  const input = inputOf(run);
+  expect(await gateway.takePlace(input)).toBe(true);
+  await gateway.startRun(input);
+  expect(await gateway.statusOfRun(run)).toBe('terminated');
+  expect(await gateway.takePlace(inputOf(await started()))).toBe(false);
 });
 
 test('an eleventh caller of one run is turned away at once, and those before are answered when it ends', async () => {

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { runWorkflowId } from '../../workflows/contract/ids.js';
 import type { Plan, PlanNode } from '../../workflows/definition/plan.js';
 import type { Person } from '../support/api.js';
-import { publish } from '../support/commands.js';
+import { publish, runAt } from '../support/commands.js';
 import { buildPlan, edge, linePlan, node, pass } from '../support/plans.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
 import { startSink, type Sink } from '../support/sink.js';
@@ -214,13 +215,16 @@ describe('stopping', () => {
     expect((await over(childId)).status).toBe('cancelled');
   });
 
-  test('a run whose request to start was lost is cancelled for good', async () => {
-    const runId = await started(asks);
-    await waiting(runId);
-    const first = await call(`/v1/runs/${runId}/cancel`);
-    const second = await call(`/v1/runs/${runId}/cancel`);
-    expect([first.status, second.status]).toEqual([202, 202]);
-    expect((await over(runId)).status).toBe('cancelled');
+  test('a run that Temporal has not heard of never begins once it is cancelled', async () => {
+    const run = await runAt(platform.db, person, { status: 'queued', plan: linePlan(post('never')) });
+    const before = sink.received.length;
+    const first = await call(`/v1/runs/${run.runId}/cancel`);
+    expect(first).toMatchObject({ status: 202, body: { status: 'cancelled' } });
+    expect((await call(`/v1/runs/${run.runId}/cancel`)).status).toBe(202);
+    const handle = platform.client.workflow.getHandle(runWorkflowId(run.workspaceId, run.runId));
+    await expect(handle.result()).rejects.toThrow();
+    expect(sink.received.slice(before)).toEqual([]);
+    expect((await look(run.runId)).steps).toEqual([]);
   });
 });
 
