@@ -52,7 +52,7 @@ export interface RunCarry {
   readonly recorded: RunStatus;
   /** Events that came before anything waited for them, oldest first. */
   readonly events: readonly RunEvent[];
-  /** Ids of events seen, newest last. */
+  /** Identities of events seen, newest last. */
   readonly seenEvents: readonly string[];
   readonly isPaused: boolean;
   /** How often each visit was started anew by a person, with what was changed in its node. */

@@ -97,8 +97,9 @@ export class WaitBook {
 
   /** Takes an event in, once an id: it settles the first wait it fits, or is kept for a later one. */
   receive(event: RunEvent): void {
-    if (this.seenEvents.includes(event.id)) return;
-    remember(this.seenEvents, event.id);
+    const identity = identityOf(event);
+    if (this.seenEvents.includes(identity)) return;
+    remember(this.seenEvents, identity);
     const wait = this.undecided().find((each) => fits(each, event));
     if (wait === undefined) {
       this.events.push(event);
@@ -142,6 +143,9 @@ export class WaitBook {
 /** An event without a key was sent to this very run, so it fits whatever key is waited for. */
 const fits = ({ event: wanted }: OpenWait, { name, key }: RunEvent): boolean =>
   wanted !== undefined && wanted.name === name && (wanted.key === null || key === null || wanted.key === key);
+
+/** A sender's id counts within a name and key. */
+const identityOf = ({ name, key, id }: RunEvent): string => JSON.stringify([name, key, id]);
 
 const settlementBy = (event: RunEvent, token: string): WaitSettlement => ({
   token,
