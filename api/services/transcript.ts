@@ -135,13 +135,13 @@ async function doneBy(
 ): Promise<readonly Event[]> {
   const { output, node_id, ended_at: at, port } = step;
   const speaks = node.says === true || (node.kind === 'listen' && port !== 'timeout');
-  const json = output === null || !(speaks || node.kind === 'tool') ? null : await loadValue(db, run.workspaceId, output);
+  const json =
+    output === null || !(speaks || node.kind === 'tool') ? null : await loadValue(db, run.workspaceId, output);
   const tools = toolsCalled(node, json).map((tool) => ({
     trace: { type: 'workflow.tool.executed', node_id, tool },
   }));
   const entered = node.kind === 'subflow' ? [{ trace: { type: 'workflow.subworkflow.enter', node_id } }] : [];
-  const left =
-    node.dialectKind === 'workflow' ? [{ trace: { type: 'workflow.subworkflow.leave', node_id } }] : [];
+  const left = node.dialectKind === 'workflow' ? [{ trace: { type: 'workflow.subworkflow.leave', node_id } }] : [];
   const role = node.kind === 'listen' ? ('user' as const) : ('assistant' as const);
   const text = speaks ? textOf(json) : '';
   const message = { role, text, node_id: shownId(plan, node_id), at };
@@ -149,7 +149,11 @@ async function doneBy(
 }
 
 /** The edge a step left by: where there are several, the one whose target was visited next. */
-function routeOf({ edges }: Plan, { node_id, port, scope }: SpokenStep, later: readonly SpokenStep[]): readonly Event[] {
+function routeOf(
+  { edges }: Plan,
+  { node_id, port, scope }: SpokenStep,
+  later: readonly SpokenStep[],
+): readonly Event[] {
   const ways = edges.filter((edge) => edge.from === node_id && edge.port === (port ?? 'out'));
   const next = later.find((step) => step.scope === scope && ways.some((edge) => edge.to === step.node_id));
   const taken = ways.find((edge) => edge.to === next?.node_id);
