@@ -76,6 +76,42 @@ export const publishRequest = (body: z.output<typeof PublishBody>, seed: string)
   seed,
 });
 
+const Difference = z
+  .object({
+    run_id: z.string(),
+    at: z.string().meta({ description: 'The node where the paths part' }),
+    kind: z.enum(['other_path', 'missing_input', 'not_recorded', 'fails']),
+    recorded: z.string().nullable().meta({ description: 'Where the run went' }),
+    candidate: z.string().nullable().meta({ description: 'Where the candidate goes' }),
+    message: z.string(),
+  })
+  .meta({ id: 'ReplayDifference' });
+
+export const Validation = z
+  .object({
+    ok: z.boolean(),
+    blockers: z.array(Problem),
+    warnings: z.array(Problem),
+    replay: z
+      .object({ replayed: z.number().int(), same: z.number().int(), different: z.array(Difference) })
+      .optional()
+      .meta({ description: 'Ended runs, run again by the draft with their recorded results and no effects' }),
+  })
+  .meta({ id: 'Validation' });
+
+export const ValidateBody = z
+  .strictObject({
+    replay: z
+      .number()
+      .int()
+      .min(1)
+      .max(200)
+      .optional()
+      .meta({ description: 'So many of the newest ended runs are replayed' }),
+  })
+  .prefault({})
+  .meta({ id: 'ValidateInput', example: { replay: 50 } });
+
 /** Shown as it is stored: the form every document compiles to. */
 export const AnyPlan = z.custom<Plan | null>(() => true).meta({ description: 'The compiled plan' });
 

@@ -13,6 +13,8 @@ import {
   RunChoice,
   taggedDraft,
   Draft,
+  ValidateBody,
+  Validation,
   Version,
   WholeVersion,
 } from './definition-schemas.js';
@@ -103,6 +105,19 @@ const versions: readonly Route[] = [
 ];
 
 const publishing: readonly Route[] = [
+  route({
+    ...definition,
+    id: 'definitions.validate',
+    method: 'POST',
+    path: `${one}/validate-publish`,
+    summary: 'Say what keeps the draft from being published, and which ended runs it would lead elsewhere',
+    can: 'workflow.read',
+    audit: false,
+    body: ValidateBody,
+    reply: Validation,
+    handle: ({ actor: { workspaceId }, params, body }, services) =>
+      services.publishing.validate({ workspaceId, definitionId: params.definition_id }, body.replay ?? null),
+  }),
   route({
     ...definition,
     id: 'definitions.publish',

@@ -8,7 +8,7 @@ import type { RunService } from './runs.js';
 
 export interface OutboxDeps {
   readonly db: Database;
-  readonly temporal: Pick<TemporalGateway, 'startRun' | 'cancelRun' | 'terminateRun' | 'statusOfRun'>;
+  readonly temporal: Pick<TemporalGateway, 'startRun' | 'cancelRun' | 'terminateRun' | 'tellParent' | 'statusOfRun'>;
   readonly schedules: { readonly syncPending: () => Promise<unknown> };
   readonly events: Pick<RunEventService, 'deliverPending'>;
   readonly runs: Pick<RunService, 'startQueued'>;

@@ -2,6 +2,7 @@ import { markLost } from '../../db/reconcile.js';
 import { findRun, isOpenStatus, openChildren, requestCancel } from '../../db/run-commands.js';
 import { appendRunEvent } from '../../db/run-events.js';
 import type { Database } from '../../db/client.js';
+import type { NodeError } from '../../workflows/contract/failures.js';
 import type { RunRef } from '../../workflows/contract/run.js';
 import { conflict } from '../http/errors.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
@@ -20,7 +21,7 @@ export interface RunStopService {
 export interface RunStopDeps {
   readonly db: Database;
   readonly runs: Pick<RunService, 'startQueued'>;
-  readonly temporal: Pick<TemporalGateway, 'cancelRun' | 'terminateRun'>;
+  readonly temporal: Pick<TemporalGateway, 'cancelRun' | 'terminateRun' | 'tellParent'>;
   readonly log: { readonly warn: (fields: object, message: string) => void };
 }
 
@@ -93,6 +94,7 @@ async function terminateRun(deps: RunStopDeps, stop: Stop): Promise<Commanded> {
   await markLost(db, run, { status: 'cancelled', error: { type: 'terminated', message } });
   const { status, error } = await mustFindRun(db, run);
   if (error?.type !== 'terminated') throw conflict(`The run has ended (${status}): there is nothing to terminate.`);
+  await tellParent(deps, run, error);
   await cancelChildren(deps, run, actor.id);
   return { id: runId, status };
 }
@@ -109,4 +111,12 @@ export async function cancelChildren(deps: ChildrenDeps, run: RunRef, by: string
       deps.log.warn({ runId: child.runId, reason: String(error) }, 'a subflow is cancelled when Temporal answers');
     }
   }
+}
+
+/** The workflow of a run that ended from outside can no longer do so itself. */
+export async function tellParent({ db, temporal }: CancelDeps, run: RunRef, error: NodeError): Promise<void> {
+  const row = await findRun(db, run);
+  if (row === undefined || row.parent_run_id === null || row.parent_key === null) return;
+  const parent = { workspaceId: run.workspaceId, runId: row.parent_run_id };
+  await temporal.tellParent(parent, { key: row.parent_key, end: { status: 'cancelled', error } });
 }

@@ -68,6 +68,7 @@ const own = new Set([
   'GET /v1/definitions/{}/versions/{}',
   'POST /v1/definitions/{}/versions/{}/restore',
   'POST /v1/definitions/{}/rollback',
+  'POST /v1/definitions/{}/validate-publish',
   'POST /v1/definitions/{}/publish',
   'POST /v1/definitions/{}/publish-preview',
   'POST /v1/definitions/{}/move',
