@@ -1,5 +1,7 @@
 import type { Answered } from './http.js';
 import type { Person } from './api.js';
+import { startTestPlatform } from './platform.js';
+import { startSink } from './sink.js';
 
 /** Conversations with workflows as tests hold them. */
 
@@ -26,10 +28,10 @@ export interface SessionUser {
 }
 
 export function sessionUser(person: Person): SessionUser {
-  const called = async (method: string, path: string, body: object | undefined, status: number): Promise<Answered> => {
+  const called = async (method: 'GET' | 'POST', path: string, body?: object): Promise<Answered> => {
     const answer = await person.call(method, path, body === undefined ? {} : { body });
-    if (answer.status !== status) throw new Error(`${method} ${path}: ${answer.status} ${answer.text.slice(0, 1_000)}`);
-    return answer;
+    if (answer.status < 300) return answer;
+    throw new Error(`${method} ${path}: ${answer.status} ${answer.text.slice(0, 1_000)}`);
   };
   // -- reason: the shape of a session's reply; a test that gets another fails at its first use
   const talked = ({ body }: Answered): Talked => body as unknown as Talked;
@@ -38,13 +40,12 @@ export function sessionUser(person: Person): SessionUser {
   return {
     draw: async (graph, more = {}) => {
       const body = { name: `Workflow ${(drawn += 1)}`, graph, ...more };
-      return String((await called('POST', '/v1/workflows', body, 201)).body['id']);
+      return String((await called('POST', '/v1/workflows', body)).body['id']);
     },
-    publish: async (id) => void (await called('POST', `/v1/workflows/${id}/publish`, {}, 200)),
-    start: async (id, body = {}) => talked(await called('POST', `/v1/runtime/workflows/${id}/sessions`, body, 201)),
-    say: async ({ session_id: id }, message) =>
-      talked(await called('POST', `${sessions}/${id}/turns`, { message }, 200)),
-    read: async ({ session_id: id }) => talked(await called('GET', `${sessions}/${id}`, undefined, 200)),
+    publish: async (id) => void (await called('POST', `/v1/workflows/${id}/publish`, {})),
+    start: async (id, body = {}) => talked(await called('POST', `/v1/runtime/workflows/${id}/sessions`, body)),
+    say: async ({ session_id: id }, message) => talked(await called('POST', `${sessions}/${id}/turns`, { message })),
+    read: async ({ session_id: id }) => talked(await called('GET', `${sessions}/${id}`)),
   };
 }
 
@@ -63,9 +64,24 @@ export const agent = (id: string, config: object = {}) => ({
   type: 'instruction_agent',
   config: { instructions: `You are ${id}.`, ...config },
 });
-export const to = (source: string, target: string, expr?: string, more: object = {}) => ({
-  source,
-  target,
-  ...(expr === undefined ? {} : { condition: { expr } }),
-  ...more,
-});
+export const to = (source: string, target: string, way: string | { readonly [key: string]: unknown } = {}) => {
+  if (typeof way === 'string') return { source, target, condition: { expr: way } };
+  const { expr, ...more } = way;
+  return { source, target, ...(expr === undefined ? {} : { condition: { expr } }), ...more };
+};
+
+/** The platform with somebody signed up, and a shop whose orders are a tool of their workspace. */
+export async function openDesk() {
+  const shop = await startSink();
+  const platform = await startTestPlatform({ KEELSON_EGRESS_ALLOW: shop.address });
+  const person = await platform.signUp();
+  const tool = { name: 'find_order', method: 'POST', url: `${shop.url}/orders`, outputs: { found: '$.ok' } };
+  const made = await person.call('POST', '/v1/workspace-tools', { body: tool });
+  if (made.status !== 201) throw new Error(made.text);
+  const close = async (): Promise<void> => {
+    await platform.close();
+    await shop.close();
+  };
+  return { shop, platform, person, user: sessionUser(person), close };
+}
+export type Desk = Awaited<ReturnType<typeof openDesk>>;

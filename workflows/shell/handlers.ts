@@ -17,7 +17,7 @@ import {
   type Turn,
 } from '../contract/messages.js';
 import type { OpenWait, RunInput, Vote, WaitSettlement } from '../contract/run.js';
-import { textOf, jsonOf } from '../definition/values.js';
+import { textOf, jsonOf, type Value } from '../definition/values.js';
 import { nodeOf } from '../engine/graph.js';
 import { moveTo } from './move.js';
 import type { RunSession } from './session.js';
@@ -119,33 +119,37 @@ function settlementBy(session: RunSession, wait: OpenWait, request: ResolveWait)
   return { ...settled, outcome: decision === 'approve' ? 'approved' : 'rejected', votes };
 }
 
-function judgeTurn({ input, state }: RunSession): void {
+function judgeTurn({ input, state, talk }: RunSession, { id }: TakeTurn): void {
   if (input.isConversation !== true) throw refused('This run is no conversation.', Failure.waitUnknown);
-  if (state.end !== null) throw refused('The conversation has ended.', Failure.waitSettled);
+  if (state.end !== null && !talk.hasHeard(id)) throw refused('The conversation has ended.', Failure.waitSettled);
 }
 
 /** Says the message to whichever node listens, and answers what the run says until it next waits or ends. */
-async function speakTo(session: RunSession, { message, text, id }: TakeTurn): Promise<Turn> {
+async function speakTo(session: RunSession, turn: TakeTurn): Promise<Turn> {
   await session.quiet();
-  if (message !== null && !session.draining && !session.talk.hasHeard(id)) {
-    const wait = session.waits.undecided().find(({ kind }) => kind === 'message');
-    if (wait === undefined || session.state.end !== null)
-      throw refused('Nothing listens in this conversation now.', Failure.waitSettled);
-    session.talk.hear(text ?? '', id);
-    session.waits.settle({
-      ...{ token: wait.token, outcome: 'resolved', by: 'user', note: null, value: message },
-      at: Date.now(),
-    });
+  if (turn.message !== null && !session.draining && !session.talk.hasHeard(turn.id)) {
+    hear(session, turn, turn.message);
     await session.quiet();
   }
   const { said, entries } = session.talk;
   const undecided = session.waits.undecided();
   const waiting = undecided.find(({ kind }) => kind === 'message') ?? undecided.find(({ kind }) => kind !== 'until');
   return {
-    isOver: !session.draining,
+    isOver: !session.draining || session.state.end !== null,
     status: session.status(),
     ...{ said, trace: entries, activeNode: waiting?.nodeId ?? null, vars: session.state.vars },
   };
+}
+
+function hear(session: RunSession, { text, id }: TakeTurn, message: Value): void {
+  const wait = session.waits.undecided().find(({ kind }) => kind === 'message');
+  if (wait === undefined || session.state.end !== null)
+    throw refused('Nothing listens in this conversation now.', Failure.waitSettled);
+  session.talk.hear(text ?? '', id);
+  session.waits.settle({
+    ...{ token: wait.token, outcome: 'resolved', by: 'user', note: null, value: message },
+    at: Date.now(),
+  });
 }
 
 function judgeRetry(session: RunSession, { nodeId }: RetryNode): void {

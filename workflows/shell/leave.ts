@@ -34,7 +34,7 @@ export interface Departure {
 
 /** Sends a visit's output along the edges whose conditions hold. */
 export async function leave(session: RunSession, visit: Visit, departure: Departure): Promise<void> {
-  const { output, startedAt, port = 'out', vars, decidedBy = null, isRecorded = false } = departure;
+  const { output, port = 'out', vars } = departure;
   if (!session.isOpen(visit)) return settleLate(session, visit, output);
   if (vars !== undefined) session.state = { ...session.state, vars: { ...session.state.vars, ...vars } };
   const edges = departure.endsPath === true ? [] : await chooseEdges(session, visit, { output, port });
@@ -45,12 +45,15 @@ export async function leave(session: RunSession, visit: Visit, departure: Depart
   session.left.add(visitKey(visit));
   session.state = complete(session.plan, session.state, { visit, output, port, edges });
   session.began.delete(visitKey(visit));
-  if (!isRecorded || taken !== null || port !== 'out') {
-    const { said } = departure;
-    const spoken = said === undefined ? {} : { said };
-    const ended = { status: 'completed', endedAt: Date.now() } as const;
-    session.record(visit, { ...ended, output, taken, port, decidedBy, startedAt, ...spoken });
-  }
+  if (departure.isRecorded !== true || taken !== null || port !== 'out')
+    recordLeft(session, visit, { ...departure, taken });
+}
+
+function recordLeft(session: RunSession, visit: Visit, departure: Departure & { readonly taken: string | null }): void {
+  const { output, taken, port = 'out', decidedBy = null, startedAt, said } = departure;
+  const spoken = said === undefined ? {} : { said };
+  const endedAt = Date.now();
+  session.record(visit, { status: 'completed', output, taken, port, decidedBy, startedAt, endedAt, ...spoken });
 }
 
 /** The run ended, or somebody withdrew the visit, while it was being done. */

@@ -110,7 +110,8 @@ export class RunSession {
   /** Until the run and those it waits for wait for somebody, it has ended, or continues as new. */
   async quiet(): Promise<void> {
     const hasEnded = (): boolean => this.state.end !== null;
-    await condition(() => hasEnded() || this.draining || (!this.isMoving() && this.children.size === 0));
+    const rests = (): boolean => (this.draining ? this.busy === 0 : !this.isMoving() && this.children.size === 0);
+    await condition(() => hasEnded() || rests());
   }
 
   /** Waits beside an execution that itself idles or works. */
