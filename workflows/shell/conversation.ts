@@ -3,6 +3,8 @@ import type { Json } from '../definition/values.js';
 
 const MOST_SAID = 100;
 const MOST_TRACE = 500;
+/** All that is said in one turn goes into one answer. */
+const MOST_CHARACTERS = 200_000;
 
 /** What the user of a conversation said last, and what the run has said and done since. */
 export class Conversation {
@@ -29,9 +31,17 @@ export class Conversation {
     this.talk = { message, isHeard: true, said: [], trace: [] };
   }
 
+  /** The user spoke while nobody could listen: whoever listens next hears it. */
+  leaveMessage(message: string): void {
+    this.talk = { message, isHeard: false, said: [], trace: [] };
+  }
+
   say(nodeId: string, text: string): void {
-    if (text !== '')
-      this.talk = { ...this.talk, said: [...this.talk.said, { node_id: nodeId, text }].slice(-MOST_SAID) };
+    if (text === '') return;
+    const said = [...this.talk.said, { node_id: nodeId, text }].slice(-MOST_SAID);
+    let characters = said.reduce((sum, each) => sum + each.text.length, 0);
+    while (characters > MOST_CHARACTERS && said.length > 1) characters -= said.shift()?.text.length ?? 0;
+    this.talk = { ...this.talk, said };
   }
 
   trace(type: string, nodeId: string, details: Readonly<Record<string, Json>> = {}): void {
