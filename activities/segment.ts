@@ -11,11 +11,10 @@ import type {
   SegmentStep,
 } from '../workflows/contract/activities.js';
 import { Failure, type NodeError } from '../workflows/contract/failures.js';
-import { conditionHolds } from '../workflows/definition/expressions.js';
 import type { NodePolicy } from '../workflows/definition/plan.js';
 import type { Json, Value } from '../workflows/definition/values.js';
 import type { EventSink } from './nodes/events.js';
-import { loadScope, seenFrom, withInput, type ScopeNames } from './nodes/names.js';
+import { loadScope, type ScopeNames } from './nodes/names.js';
 import type { NodeAnswer, NodeFailure, NodeRunners } from './nodes/runner.js';
 import { attemptOnce } from './attempt.js';
 
@@ -32,18 +31,8 @@ const HEARTBEAT_MS = 2_000;
  * Executes a line of nodes. Each step's record is its checkpoint: a repeated segment answers finished steps from their
  * records and goes on at the first unfinished one, with the same idempotency key.
  */
-export function createSegmentActivities(deps: SegmentDeps): Pick<RunActivities, 'runSegment' | 'matchConditions'> {
-  return {
-    runSegment: (input) => withHeartbeat(() => runSteps(deps, input)),
-    matchConditions: async ({ run, value, scope, conditions }) => {
-      const output = await loadValue(deps.db, run.workspaceId, value);
-      const loaded = await loadScope(deps.db, run.workspaceId, scope);
-      return conditions.map((condition) => {
-        const prefix = condition.type === 'cel' ? condition.reads?.prefix : undefined;
-        return conditionHolds(condition, { output, names: withInput(seenFrom(loaded, prefix), output) });
-      });
-    },
-  };
+export function createSegmentActivities(deps: SegmentDeps): Pick<RunActivities, 'runSegment'> {
+  return { runSegment: (input) => withHeartbeat(() => runSteps(deps, input)) };
 }
 
 async function withHeartbeat<T>(work: () => Promise<T>): Promise<T> {

@@ -39,12 +39,13 @@ function newestOfEach(steps: readonly StepRecord[]): readonly StepRecord[] {
 function stepsPart(steps: readonly StepRecord[]): RawBuilder<unknown> {
   return sql`flushed as (
     insert into run_steps (run_id, key, scope, node_id, visit, seq, kind, label, status, input, output, error, taken,
-      port, decided_by, started_at, ended_at)
+      port, decided_by, said, started_at, ended_at)
     select held.id, s.key, s.scope, s."nodeId", s.visit, s.seq, s.kind, s.label, s.status, s.input, s.output,
-      s.error, s.taken, s.port, s."decidedBy", to_timestamp(s."startedAt" / 1000.0), to_timestamp(s."endedAt" / 1000.0)
+      s.error, s.taken, s.port, s."decidedBy", s.said, to_timestamp(s."startedAt" / 1000.0),
+      to_timestamp(s."endedAt" / 1000.0)
     from held, json_to_recordset(${jsonText(steps)}::json) as s(key text, scope text, "nodeId" text, visit int, seq int,
       kind text, label text, status text, input json, output json, error jsonb, taken text, port text,
-      "decidedBy" text, "startedAt" float8, "endedAt" float8)
+      "decidedBy" text, said text, "startedAt" float8, "endedAt" float8)
     on conflict (run_id, key) do update set
       seq = excluded.seq,
       status = case when run_steps.status = 'completed' then 'completed' else excluded.status end,
@@ -53,6 +54,7 @@ function stepsPart(steps: readonly StepRecord[]): RawBuilder<unknown> {
       taken = coalesce(excluded.taken, run_steps.taken),
       port = coalesce(excluded.port, run_steps.port),
       decided_by = coalesce(excluded.decided_by, run_steps.decided_by),
+      said = coalesce(excluded.said, run_steps.said),
       ended_at = coalesce(run_steps.ended_at, excluded.ended_at)
     where run_steps.seq <= excluded.seq
   )`;

@@ -44,26 +44,86 @@ const sample = {
   ],
 };
 
+/** The same idea as a graph: branches, work side by side, a person, an effect that can be undone. */
+const orderDesk = {
+  nodes: [
+    { id: 'start', type: 'start', label: 'Order' },
+    { id: 'work', type: 'parallel', label: 'Look both up' },
+    { id: 'total', type: 'code', label: 'Total', config: { source: 'return run.input.price * run.input.pieces' } },
+    { id: 'summary', type: 'llm', label: 'Summary', config: { prompt: 'Summarise the order: {{ run.input.note }}' } },
+    { id: 'known', type: 'join', label: 'Both known' },
+    { id: 'large', type: 'branch', label: 'Large order?' },
+    {
+      id: 'ask',
+      type: 'approval',
+      label: 'Approve the order',
+      config: { prompt: 'Ship {{ run.input.pieces }} pieces for {{ steps.total }}?' },
+    },
+    {
+      id: 'ship',
+      type: 'channel_send',
+      label: 'Ship',
+      config: { channel: 'log', text: 'Shipped: {{ run.input.note }}' },
+    },
+    { id: 'end', type: 'end', label: 'Done', config: { output: { total: '{{ steps.total }}' } } },
+  ],
+  edges: [
+    { source: 'start', target: 'work' },
+    { source: 'work', target: 'total' },
+    { source: 'work', target: 'summary' },
+    { source: 'total', target: 'known' },
+    { source: 'summary', target: 'known' },
+    { source: 'known', target: 'large' },
+    { source: 'large', target: 'ask', label: 'large', condition: { expr: 'steps.total > 100' }, priority: 1 },
+    { source: 'large', target: 'ship', label: 'small', priority: 2 },
+    { source: 'ask', target: 'ship', label: 'approved' },
+    { source: 'ship', target: 'end' },
+  ],
+};
+
+const orders = [
+  { note: 'a blue kettle', price: 30, pieces: 1 },
+  { note: 'kettles for a whole office', price: 30, pieces: 12 },
+];
+
 const messages = ['I have a question: do you ship to Norway?', 'My order 1042 arrived broken, I want a refund.'];
 
-/** On first start a sample chain with one finished run and one that waits for a person. */
+/** On first start a sample chain and a sample graph, each with one finished run and one that waits for a person. */
 export async function createSample({ apiUrl, config, root }: SampleInput): Promise<void> {
   const marker = path.join(root, 'sample-made');
   const { adminEmail: email, adminPassword: password } = config;
   if (existsSync(marker) || email === undefined || password === undefined) return;
-  const { access_token: token } = await post<{ access_token: string }>(`${apiUrl}/v1/auth/login`, { email, password });
-  const call = (at: string, body: object, key: string): Promise<object> =>
-    post(`${apiUrl}/v1/workflow-chains${at}`, body, { authorization: `Bearer ${token}`, 'idempotency-key': key });
-  await call('', sample, 'sample-chain');
-  for (const [index, text] of messages.entries()) {
-    await call('/refund-desk/run', { input: { text } }, `sample-run-${index}`);
-  }
+  const { access_token: token } = await send<{ access_token: string }>(`${apiUrl}/v1/auth/login`, { email, password });
+  const call: Call = (at, body, key) =>
+    send(`${apiUrl}/v1${at}`, body, { authorization: `Bearer ${token}`, 'idempotency-key': key });
+  await createChain(call);
+  await createGraph(call);
   writeFileSync(marker, '');
 }
 
-async function post<T>(url: string, body: object, headers: Readonly<Record<string, string>> = {}): Promise<T> {
+type Call = (at: string, body: object, key: string) => Promise<{ readonly id?: string }>;
+
+async function createChain(call: Call): Promise<void> {
+  await call('/workflow-chains', sample, 'sample-chain');
+  for (const [index, text] of messages.entries()) {
+    await call('/workflow-chains/refund-desk/run', { input: { text } }, `sample-run-${index}`);
+  }
+}
+
+async function createGraph(call: Call): Promise<void> {
+  const made = { name: 'Order desk', engine: 'automation', description: 'Large orders wait for a person.' };
+  await call('/workflows', made, 'sample-workflow');
+  await call('/workflows/order-desk/graph', orderDesk, 'sample-graph');
+  await call('/workflows/order-desk/publish', {}, 'sample-publish');
+  for (const [index, input] of orders.entries()) {
+    await call('/runs', { definition: 'order-desk', input, tags: ['sample'] }, `sample-order-${index}`);
+  }
+}
+
+/** A graph is put in its place, all else is posted. */
+async function send<T>(url: string, body: object, headers: Readonly<Record<string, string>> = {}): Promise<T> {
   const response = await fetch(url, {
-    method: 'POST',
+    method: url.endsWith('/graph') ? 'PUT' : 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),
   });

@@ -68,6 +68,7 @@ function createQueue(size: number): <T>(work: () => Promise<T>) => Promise<T> {
 function endOf({ process, isAlive, kill }: Sandbox): Promise<void> {
   if (!isAlive()) return Promise.resolve();
   return new Promise((resolve) => {
+    process.ref();
     process.once('exit', () => resolve());
     kill();
   });

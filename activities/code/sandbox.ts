@@ -1,10 +1,4 @@
-import {
-  Scope,
-  type QuickJSContext,
-  type QuickJSHandle,
-  type QuickJSRuntime,
-  type QuickJSWASMModule,
-} from 'quickjs-emscripten';
+import type { QuickJSContext, QuickJSHandle, QuickJSRuntime, QuickJSWASMModule } from 'quickjs-emscripten';
 import { LINES_BEFORE_BODY, PRELUDE } from './prelude.js';
 import type { CodeReply, CodeRequest } from './protocol.js';
 
@@ -30,57 +24,48 @@ interface Told {
   readonly stack: string;
 }
 
-/** One job in a fresh interpreter. */
+/** One job, for which the interpreter is used up: nothing of it is there for the next. */
 export function runInSandbox(quickjs: QuickJSWASMModule, request: CodeRequest): CodeReply {
-  const deadline = Date.now() + request.timeoutMs;
-  const isOver = (): boolean => Date.now() > deadline;
-  const runtime = quickjs.newRuntime();
-  runtime.setMemoryLimit(request.memoryMb * 1024 * 1024);
-  runtime.setMaxStackSize(STACK_BYTES);
-  runtime.setInterruptHandler(isOver);
-  const vm = runtime.newContext();
   const lines: string[] = [];
-  const text = execute({ runtime, vm, lines, isOver }, request);
-  const reply = { ...replyOf(text, request, isOver()), lines };
-  vm.dispose();
-  runtime.dispose();
-  return reply;
+  try {
+    const deadline = Date.now() + request.timeoutMs;
+    const isOver = (): boolean => Date.now() > deadline;
+    const runtime = quickjs.newRuntime();
+    runtime.setMaxStackSize(STACK_BYTES);
+    runtime.setInterruptHandler(isOver);
+    const text = execute({ runtime, vm: runtime.newContext(), lines, isOver }, request);
+    return { ...replyOf(text, request, isOver()), lines };
+  } catch (error) {
+    // the interpreter itself gave way
+    const said = error instanceof Error ? error.message : String(error);
+    const isMemory = /memory/i.test(said);
+    return isMemory ? { ...outOfMemory(request), lines } : { ...failed(`The code broke its sandbox: ${said}.`), lines };
+  }
 }
 
 /** The prelude's JSON text; null when the interpreter itself gave up: no time or no memory was left. */
 function execute(box: Box, { source, names }: CodeRequest): string | null {
   const { vm } = box;
-  return Scope.withScope((scope) => {
-    const own = <H extends QuickJSHandle>(handle: H): H => scope.manage(handle);
-    const text = (value: string): QuickJSHandle => own(vm.newString(value));
-    const print = own(vm.newFunction('print', (line) => addLine(box, line)));
-    const prelude = valueOf(own, vm.evalCode(PRELUDE, 'prelude'));
-    const run = prelude && valueOf(own, vm.callFunction(prelude, vm.undefined, print));
-    const promise = run && valueOf(own, vm.callFunction(run, vm.undefined, text(source), text(names)));
-    return promise && settle(box, promise);
-  });
+  const print = vm.newFunction('print', (line) => addLine(box, line));
+  const prelude = valueOf(vm.evalCode(PRELUDE, 'prelude'));
+  const run = prelude && valueOf(vm.callFunction(prelude, vm.undefined, print));
+  const args = [vm.newString(source), vm.newString(names)];
+  const promise = run && valueOf(vm.callFunction(run, vm.undefined, ...args));
+  return promise && settle(box, promise);
 }
 
 type Result = ReturnType<QuickJSContext['evalCode']>;
 
-function valueOf(own: (handle: QuickJSHandle) => QuickJSHandle, result: Result): QuickJSHandle | null {
-  if (result.error === undefined) return own(result.value);
-  result.error.dispose();
-  return null;
-}
+const valueOf = (result: Result): QuickJSHandle | null => (result.error === undefined ? result.value : null);
 
 /** Lets the code's promises go on until the result is there. */
 function settle({ vm, runtime, isOver }: Box, promise: QuickJSHandle): string | null {
   while (runtime.hasPendingJob() && !isOver()) {
-    const jobs = runtime.executePendingJobs(JOBS_AT_ONCE);
-    if (jobs.error !== undefined) jobs.error.dispose();
-    else jobs.dispose();
+    runtime.executePendingJobs(JOBS_AT_ONCE);
   }
   const state = vm.getPromiseState(promise);
-  if (state.type === 'fulfilled') return state.value.consume((value) => vm.getString(value));
-  if (state.type === 'rejected') state.error.dispose();
-  else if (!isOver() && !runtime.hasPendingJob()) return STUCK;
-  return null;
+  if (state.type === 'fulfilled') return vm.getString(state.value);
+  return state.type === 'pending' && !isOver() && !runtime.hasPendingJob() ? STUCK : null;
 }
 
 const STUCK = JSON.stringify({
@@ -105,15 +90,17 @@ function replyOf(text: string | null, request: CodeRequest, isOver: boolean): Ou
   const { error } = JSON.parse(text) as { readonly error: Told };
   if (error.name === 'InternalError' && error.message === 'interrupted') return outOfTime(request);
   if (error.name === 'InternalError' && error.message === 'out of memory') return outOfMemory(request);
-  return { fault: 'code_failed', message: sentenceOf(error, request) };
+  return failed(sentenceOf(error, request));
 }
 
 const DONE = '{"output":';
 
 function outputOf(output: string): Outcome {
   if (output.length <= LONGEST_OUTPUT) return { output };
-  return { fault: 'code_failed', message: `The code returned more than ${LONGEST_OUTPUT / 1024 / 1024} MB of JSON.` };
+  return failed(`The code returned more than ${LONGEST_OUTPUT / 1024 / 1024} MB of JSON.`);
 }
+
+const failed = (message: string): Outcome => ({ fault: 'code_failed', message });
 
 const outOfTime = ({ timeoutMs }: CodeRequest): Outcome => ({
   fault: 'code_timeout',

@@ -18,7 +18,6 @@ export const Fault = {
   modelOutput: 'model_output_invalid',
   /** What a tool is called with does not fit its parameters. */
   argsInvalid: 'args_invalid',
-  toolFailed: 'tool_failed',
   knowledgeNotConfigured: 'knowledge_not_configured',
   codeFailed: 'code_failed',
   codeTimeout: 'code_timeout',

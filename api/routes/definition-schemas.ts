@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import type { Plan } from '../../workflows/definition/plan.js';
 import type { Json } from '../../workflows/definition/values.js';
+import { Reply, type Frozen } from '../http/route.js';
 import { refusal } from '../http/validate.js';
 import { JsonValue, Time } from '../http/schemas.js';
+import type { Draft as DraftView } from '../services/definitions.js';
 
 /** Shapes that the routes of definitions and of each of their surfaces share. */
 
@@ -74,6 +76,42 @@ export const publishRequest = (body: z.output<typeof PublishBody>, seed: string)
   seed,
 });
 
+const Difference = z
+  .object({
+    run_id: z.string(),
+    at: z.string().meta({ description: 'The node where the paths part' }),
+    kind: z.enum(['other_path', 'missing_input', 'not_recorded', 'fails']),
+    recorded: z.string().nullable().meta({ description: 'Where the run went' }),
+    candidate: z.string().nullable().meta({ description: 'Where the candidate goes' }),
+    message: z.string(),
+  })
+  .meta({ id: 'ReplayDifference' });
+
+export const Validation = z
+  .object({
+    ok: z.boolean(),
+    blockers: z.array(Problem),
+    warnings: z.array(Problem),
+    replay: z
+      .object({ replayed: z.number().int(), same: z.number().int(), different: z.array(Difference) })
+      .optional()
+      .meta({ description: 'Ended runs, run again by the draft with their recorded results and no effects' }),
+  })
+  .meta({ id: 'Validation' });
+
+export const ValidateBody = z
+  .strictObject({
+    replay: z
+      .number()
+      .int()
+      .min(1)
+      .max(200)
+      .optional()
+      .meta({ description: 'So many of the newest ended runs are replayed' }),
+  })
+  .prefault({})
+  .meta({ id: 'ValidateInput', example: { replay: 50 } });
+
 /** Shown as it is stored: the form every document compiles to. */
 export const AnyPlan = z.custom<Plan | null>(() => true).meta({ description: 'The compiled plan' });
 
@@ -103,5 +141,17 @@ export function expectedRevision(header: string | undefined, inBody?: number): n
 
 export const etag = (revision: number): { readonly etag: string } => ({ etag: `"${revision}"` });
 
+export const Draft = z.object({ document: JsonValue, revision: z.number().int() }).meta({ id: 'Draft' });
+
+/** A document to look at instead of the draft. */
+export const OptionalDocument = z.strictObject({ document: JsonValue.optional() }).prefault({});
+
+/** A draft with its revision as ETag. */
+export const taggedDraft = (draft: DraftView): Reply<Frozen<z.input<typeof Draft>>> =>
+  new Reply(draft, { headers: etag(draft.revision) });
+
 /** An object of JSON by name. */
-export const JsonByName = z.record(z.string().min(1).max(100), z.custom<Json>((value) => value !== undefined));
+export const JsonByName = z.record(
+  z.string().min(1).max(100),
+  z.custom<Json>((value) => value !== undefined),
+);

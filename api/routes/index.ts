@@ -4,11 +4,15 @@ import { auditRoutes } from './audit.js';
 import { authRoutes } from './auth.js';
 import { chainRoutes } from './chains.js';
 import { definitionRoutes } from './definitions.js';
+import { nodeTypeRoutes } from './node-types.js';
+import { definitionVersionRoutes } from './definition-versions.js';
+import { definitionTestRoutes } from './definition-tests.js';
 import { eventRoutes } from './events.js';
 import { runBulkRoutes } from './run-bulk.js';
 import { runCommandRoutes } from './run-commands.js';
 import { runReadRoutes } from './run-reads.js';
 import { runStreamRoutes } from './run-streams.js';
+import { runtimeWorkflowRoutes } from './runtime-workflows.js';
 import { scheduleRoutes } from './schedules.js';
 import { secretRoutes } from './secrets.js';
 import { tokenRoutes } from './tokens.js';
@@ -27,7 +31,11 @@ export const routes: readonly Route[] = [
   ...approvalRoutes,
   ...scheduleRoutes,
   ...workflowRoutes,
+  ...runtimeWorkflowRoutes,
   ...definitionRoutes,
+  ...nodeTypeRoutes,
+  ...definitionVersionRoutes,
+  ...definitionTestRoutes,
   ...workspaceToolRoutes,
   ...runCommandRoutes,
   ...runBulkRoutes,

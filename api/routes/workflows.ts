@@ -9,11 +9,12 @@ import {
   etag,
   expectedRevision,
   Folder,
-  Problem,
   PublishBody,
   Published,
   publishRequest,
   Slug,
+  ValidateBody,
+  Validation,
   Version,
 } from './definition-schemas.js';
 
@@ -64,9 +65,10 @@ const metadata = {
 const settings = { engine: Engine.optional(), input_schema: Schema, output_schema: Schema };
 const graph = { nodes: z.array(GraphNode).max(2_000), edges: z.array(GraphEdge).max(10_000) };
 
-const NewWorkflow = z
-  .strictObject({ ...metadata, ...settings, graph: z.strictObject(graph).optional() })
-  .meta({ id: 'NewWorkflow', example: { name: 'Refund desk', description: 'Answers customers who want their money back' } });
+const NewWorkflow = z.strictObject({ ...metadata, ...settings, graph: z.strictObject(graph).optional() }).meta({
+  id: 'NewWorkflow',
+  example: { name: 'Refund desk', description: 'Answers customers who want their money back' },
+});
 
 const WorkflowChange = z
   .strictObject({ ...metadata, ...settings })
@@ -83,10 +85,6 @@ const GraphInput = z.strictObject({ ...graph, ...settings }).meta({
     edges: [{ source: 'root_agent', target: 'bye', condition: { expr: 'default' } }],
   },
 });
-
-const Validation = z
-  .object({ ok: z.boolean(), blockers: z.array(Problem), warnings: z.array(Problem) })
-  .meta({ id: 'Validation' });
 
 const tagged = (view: WorkflowView): Reply<Frozen<z.input<typeof Workflow>>> =>
   new Reply(view, { headers: etag(view.draft_revision) });
@@ -194,7 +192,9 @@ const documents: readonly Route[] = [
     errors: { 409: 'The draft is not the one If-Match names: `current_revision`, `base` and `current` help to merge' },
     handle: async ({ actor, params, body, headers }, { workflows }) => {
       const expected = expectedRevision(headers['if-match']);
-      return tagged(await workflows.change(actor, params.workflow_id, { metadata: {}, graph: graphOf(body), expected }));
+      return tagged(
+        await workflows.change(actor, params.workflow_id, { metadata: {}, graph: graphOf(body), expected }),
+      );
     },
   }),
 ];
@@ -208,9 +208,12 @@ const publishing: readonly Route[] = [
     summary: 'Say what keeps the draft from being published, and what is likely to be a mistake',
     can: 'workflow.read',
     audit: false,
+    body: ValidateBody,
     reply: Validation,
-    handle: async ({ actor: { workspaceId }, params }, { workflows, publishing: service }) =>
-      service.validate({ workspaceId, definitionId: await workflows.idOf(workspaceId, params.workflow_id) }),
+    handle: async ({ actor: { workspaceId }, params, body }, { workflows, publishing: service }) => {
+      const definitionId = await workflows.idOf(workspaceId, params.workflow_id);
+      return service.validate({ workspaceId, definitionId }, body.replay ?? null);
+    },
   }),
   route({
     ...workflow,

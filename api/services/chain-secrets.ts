@@ -24,7 +24,7 @@ export async function vaultSecrets(
     const reference = hasSecret(step) ? names.get(step.config.secret) : undefined;
     return reference === undefined || !hasSecret(step)
       ? step
-      : { ...step, config: { ...step.config, secret: reference } };
+      : ({ ...step, config: { ...step.config, secret: reference } } as ChainStep); // -- reason: only a text has changed
   });
 }
 
@@ -59,10 +59,11 @@ const newName = (wanted: string): string => {
   return `${prefix}_${randomBytes(4).toString('hex').toUpperCase()}`;
 };
 
-type WithSecret = Extract<ChainStep, { kind: 'webhook' | 'notify' }> & { config: { secret: string } };
+type WithSecret = Extract<ChainStep, { kind: 'webhook' | 'notify' | 'channel_send' }> & { config: { secret: string } };
 
 const hasSecret = (step: ChainStep): step is WithSecret =>
-  (step.kind === 'webhook' || step.kind === 'notify') && step.config.secret !== undefined;
+  (step.kind === 'webhook' || step.kind === 'notify' || step.kind === 'channel_send') &&
+  step.config.secret !== undefined;
 
 /** The value of `{{secret:NAME}}`, or of a literal; null when the vault does not hold it. */
 export async function openSecret(store: SecretStore, workspaceId: string, text: string): Promise<string | null> {

@@ -3,6 +3,7 @@ import type { Database } from '../../db/client.js';
 import type { CompileContext, KnownDefinition } from '../../workflows/definition/graph-context.js';
 import type { Plan } from '../../workflows/definition/plan.js';
 import type { Json } from '../../workflows/definition/values.js';
+import { referencesOf, type DocumentKind } from './documents.js';
 
 export interface ContextDeps {
   readonly db: Database;
@@ -12,17 +13,27 @@ export interface ContextDeps {
 /** What a document is compiled against: the tools of its workspace, and the definitions it names, and those they run. */
 export async function compileContext(
   { db, urlProblem }: ContextDeps,
-  of: { readonly workspaceId: string; readonly ownId: string; readonly document: Json },
+  of: { readonly workspaceId: string; readonly ownId: string; readonly kind: DocumentKind; readonly document: Json },
 ): Promise<CompileContext> {
-  const { workspaceId, ownId, document } = of;
-  const tools = await scoped(db, workspaceId).select('workspace_tools').select('name').execute();
+  const { workspaceId, ownId, kind, document } = of;
+  const named = referencesOf(kind, document);
+  const tools = await knownTools(db, workspaceId, named.tools);
   return {
     tools: new Set(tools.map(({ name }) => name)),
-    definitions: await knownDefinitions(db, workspaceId, idsIn(document)),
+    definitions: await knownDefinitions(db, workspaceId, named.definitions),
     urlProblem,
     id: ownId,
   };
 }
+
+const knownTools = async (
+  db: Database,
+  workspaceId: string,
+  names: readonly string[],
+): Promise<readonly { readonly name: string }[]> => {
+  if (names.length === 0) return [];
+  return scoped(db, workspaceId).select('workspace_tools').select('name').where('name', 'in', names).execute();
+};
 
 /** More than this nobody nests; what lies beyond is not looked at for cycles. */
 const MAX_DEFINITIONS = 200;
@@ -34,7 +45,7 @@ async function knownDefinitions(
 ): Promise<ReadonlyMap<string, KnownDefinition>> {
   const known = new Map<string, KnownDefinition>();
   const seen = new Set(named);
-  for (let asked = named; asked.length > 0 && seen.size <= MAX_DEFINITIONS; ) {
+  for (let asked = named; asked.length > 0 && seen.size <= MAX_DEFINITIONS;) {
     const rows = await liveDefinitions(db, workspaceId, asked);
     for (const { id, kind, version_id: versionId, plan } of rows) {
       known.set(id, { kind, published: plan !== null, versionId, ...(plan === null ? {} : { plan }) });
@@ -59,10 +70,3 @@ const liveDefinitions = (db: Database, workspaceId: string, ids: readonly string
 
 const startedBy = (plan: Plan): readonly string[] =>
   Object.values(plan.nodes).flatMap((node) => (node.kind === 'subflow' ? [node.config.definition] : []));
-
-/** Every definition's id in a document, wherever its dialect keeps one. */
-function idsIn(json: Json): readonly string[] {
-  if (typeof json === 'string') return /^def_[0-9a-z]{26}$/.test(json) ? [json] : [];
-  if (json === null || typeof json !== 'object') return [];
-  return [...new Set(Object.values(json).flatMap(idsIn))];
-}

@@ -11,6 +11,7 @@ import { createRunReadService } from './run-reads.js';
 import { createRunStartService, type RunStartService } from './run-starts.js';
 import { createRunStopService, type RunStopService } from './run-stops.js';
 import type { RunService } from './runs.js';
+import { createWorkflowSessionService, type WorkflowSessionService } from './workflow-sessions.js';
 
 /** What can be done to runs. */
 export interface RunCommandServices {
@@ -21,6 +22,7 @@ export interface RunCommandServices {
   readonly continueRuns: ContinueService;
   readonly runEvents: RunEventService;
   readonly bulkRuns: BulkService;
+  readonly workflowSessions: WorkflowSessionService;
 }
 
 export interface RunCommandServiceDeps {
@@ -40,6 +42,7 @@ export function createRunCommands(deps: RunCommandServiceDeps): RunCommandServic
   const continuing = createContinueService({ db, runs, compileDraft });
   return {
     runStarts: createRunStartService({ db, runs, news, compileDraft, reads: createRunReadService({ db }) }),
+    workflowSessions: createWorkflowSessionService({ db, runs, news, compileDraft, temporal }),
     runCommands: commands,
     runDecisions: createRunDecisionService({ db, runs }),
     runStops: stops,

@@ -60,7 +60,7 @@ export function createServices({ config, db, temporal, news, log }: ServiceDeps)
     chainRuns: createChainRunService({ db, runs, rules, secrets }),
     approvals: createApprovalService({ db, runs, audit }),
     schedules,
-    ...createAuthoring({ db, secrets, schedules, temporal, ...rules }),
+    ...createAuthoring({ db, secrets, schedules, temporal, runs, news, ...rules }),
     ...createRunCommands({ db, temporal, log, news, runs, rules }),
   };
 }

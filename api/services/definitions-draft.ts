@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Database } from '../../db/client.js';
-import { draftAt, saveDraft } from '../../db/definitions.js';
+import { draftAt, saveDraft, type DraftSave } from '../../db/definitions.js';
 import { scoped } from '../../db/scoped.js';
 import type { SecretStore } from '../../db/secrets.js';
 import type { Json } from '../../workflows/definition/values.js';
 import type { Actor } from '../actor.js';
-import { conflict, type ApiError } from '../http/errors.js';
+import { conflict } from '../http/errors.js';
 import { afterDraft } from './definition-kinds.js';
 import { findDefinition, type DefinitionRow } from './definition-rows.js';
 import { vaultDocument } from './definition-secrets.js';
@@ -30,7 +30,8 @@ export async function writeDraft(deps: DraftDeps, actor: Actor, change: DraftCha
   const { workspaceId } = actor;
   const parsed = parseDocument(row.kind, change.document);
   const of = { workspaceId, definitionId: row.id };
-  if (expected !== null && expected !== row.draft_revision) return settleStale(deps.db, { actor, expected }, row, parsed);
+  if (expected !== null && expected !== row.draft_revision)
+    return settleStale(deps.db, { ...of, expected, document: parsed });
   const document = await vaultDocument(deps.secrets, {
     workspaceId,
     kind: row.kind,
@@ -43,29 +44,17 @@ export async function writeDraft(deps: DraftDeps, actor: Actor, change: DraftCha
     if (saved !== null) await afterDraft(trx, { ...of, kind: row.kind, status: row.status, document });
     return saved;
   });
-  return revision ?? settleStale(deps.db, { actor, expected: expected ?? 0 }, row, parsed);
+  return revision ?? settleStale(deps.db, { ...of, expected: expected ?? 0, document: parsed });
 }
 
 /** A repeat of a save whose answer was lost finds its own document there, and is answered as the first time. */
-async function settleStale(
-  db: Database,
-  { actor, expected }: { readonly actor: Actor; readonly expected: number },
-  row: DefinitionRow,
-  document: Json,
-): Promise<number> {
-  const now = await findDefinition(db, { workspaceId: actor.workspaceId, definitionId: row.id });
-  if (isDeepStrictEqual(now.document, document)) return now.draft_revision;
-  throw await staleDraft(db, { workspaceId: actor.workspaceId, now, expected });
-}
-
-async function staleDraft(
-  db: Database,
-  { workspaceId, now, expected }: { readonly workspaceId: string; readonly now: DefinitionRow; readonly expected: number },
-): Promise<ApiError> {
-  const base = await draftAt(db, { workspaceId, definitionId: now.id }, expected);
+async function settleStale(db: Database, save: Omit<DraftSave, 'by'> & { readonly expected: number }): Promise<number> {
+  const now = await findDefinition(db, save);
+  if (isDeepStrictEqual(now.document, save.document)) return now.draft_revision;
+  const base = await draftAt(db, save, save.expected);
   const revision = now.draft_revision;
-  const message = `The draft has revision ${revision}, not ${expected}: somebody else saved it. Merge your changes into "current" and save with If-Match: "${revision}".`;
-  return conflict(message, { current_revision: revision, base: base ?? null, current: now.document });
+  const message = `The draft has revision ${revision}, not ${save.expected}: somebody else saved it. Merge your changes into "current" and save with If-Match: "${revision}".`;
+  throw conflict(message, { current_revision: revision, base: base ?? null, current: now.document });
 }
 
 /** What is written about a definition besides its document. */

@@ -2,7 +2,6 @@ import type { Database } from '../../db/client.js';
 import type { DefinitionRef } from '../../db/definitions.js';
 import { scoped } from '../../db/scoped.js';
 import type { SecretStore } from '../../db/secrets.js';
-import type { Compiled } from '../../workflows/definition/dialects.js';
 import type { Json } from '../../workflows/definition/values.js';
 import type { Actor } from '../actor.js';
 import { compileContext } from './compile-context.js';
@@ -17,7 +16,7 @@ import {
 import { writeDraft } from './definitions-draft.js';
 import { findVersion } from './definition-versions.js';
 import { diffDocuments, type Diff } from './diff.js';
-import { compileDocument, type DocumentKind } from './documents.js';
+import { compileDocument, type Compilation, type DocumentKind } from './documents.js';
 
 export interface Draft {
   readonly document: Json;
@@ -40,7 +39,7 @@ export interface DefinitionService {
     save: { readonly document: Json; readonly expected: number | null },
   ) => Promise<Draft>;
   /** Says what is wrong with a document, or the draft, and what it compiles to; saves nothing. */
-  readonly compile: (of: DefinitionRef, document: Json | undefined) => Promise<Compiled>;
+  readonly compile: (of: DefinitionRef, document: Json | undefined) => Promise<Compilation>;
   readonly diff: (of: DefinitionRef, sides: { readonly from?: string; readonly to?: string }) => Promise<Diff>;
   readonly pins: (of: DefinitionRef) => Promise<Pins>;
   readonly setPins: (of: DefinitionRef, pins: Pins) => Promise<Pins>;
@@ -91,9 +90,9 @@ export async function compileRow(
   deps: Pick<DefinitionDeps, 'db' | 'urlProblem'>,
   workspaceId: string,
   row: { readonly id: string; readonly kind: DocumentKind; readonly document: Json },
-): Promise<Compiled> {
+): Promise<Compilation> {
   const { id: ownId, kind, document } = row;
-  return compileDocument(kind, document, await compileContext(deps, { workspaceId, ownId, document }));
+  return compileDocument(kind, document, await compileContext(deps, { workspaceId, ownId, kind, document }));
 }
 
 /** From the live version, or nothing, to the draft, unless the caller names others. */

@@ -1,18 +1,27 @@
-import { dialects, type Compiled } from '../../workflows/definition/dialects.js';
-import type { CompileContext } from '../../workflows/definition/graph-context.js';
+import { graphAlone } from '../../workflows/definition/alone.js';
+import type { ChainDocument } from '../../workflows/definition/chain.js';
+import { compileChain } from '../../workflows/definition/chain-plan.js';
+import type { GraphDocument } from '../../workflows/definition/graph.js';
+import { dialects, type DefinitionKind } from '../../workflows/definition/dialects.js';
+import type { CompileContext, References } from '../../workflows/definition/graph-context.js';
+import { compileGraph, type Compilation } from '../../workflows/definition/graph-plan.js';
 import type { GraphProblem } from '../../workflows/definition/problems.js';
 import type { Plan } from '../../workflows/definition/plan.js';
 import type { Json } from '../../workflows/definition/values.js';
 import { invalid, type ApiError, type ErrorDetail } from '../http/errors.js';
 
-export type DocumentKind = keyof typeof dialects;
+export type DocumentKind = DefinitionKind;
+export type { Compilation } from '../../workflows/definition/graph-plan.js';
 
 export const documentKinds = Object.keys(dialects) as readonly DocumentKind[]; // -- reason: keys of that very record
 
 /** A problem as replies show it; `pointer` is a JSON pointer into the document. */
 export type { GraphProblem } from '../../workflows/definition/problems.js';
 
-export const emptyDocument = (kind: DocumentKind): Json => dialects[kind].empty;
+export const emptyDocument = (kind: DocumentKind, name: string): Json => dialects[kind].empty(name);
+
+/** What a document names beyond itself. */
+export const referencesOf = (kind: DocumentKind, document: Json): References => dialects[kind].references(document);
 
 /** The document as its dialect keeps it; 422 for one whose structure is broken. An incomplete one passes. */
 export function parseDocument(kind: DocumentKind, document: Json): Json {
@@ -21,15 +30,27 @@ export function parseDocument(kind: DocumentKind, document: Json): Json {
   throw invalid(parsed.problems.map(detailOf));
 }
 
-/** Problems and, where the document is far enough, the plan; a broken structure is a problem as well. */
-export function compileDocument(kind: DocumentKind, document: Json, context: CompileContext): Compiled {
-  const parsed = dialects[kind].parse(document);
-  if (!('document' in parsed)) return { plan: null, problems: parsed.problems };
-  const compiled = dialects[kind].compile(parsed.document, context);
+/** Problems and, while none is a blocker, the plan; a broken structure is a problem as well. */
+export function compileDocument(kind: DocumentKind, document: Json, context: CompileContext): Compilation {
+  const compiled = dialects[kind].compile(document, context);
   const tooLarge = compiled.plan === null ? null : planProblem(compiled.plan);
   if (tooLarge === null) return compiled;
   const problem = { code: 'too_large', severity: 'blocker', pointer: '', message: tooLarge } as const;
-  return { ...compiled, problems: [...compiled.problems, problem] };
+  return { plan: null, problems: [...compiled.problems, problem] };
+}
+
+/** Compiles one node, with its body, of a document that may be unfinished elsewhere; null when it has no such node. */
+export function compileAlone(
+  kind: DocumentKind,
+  document: Json,
+  { nodeId, context }: { readonly nodeId: string; readonly context: CompileContext },
+): Compilation | null {
+  if (kind === 'chain') {
+    const plan = compileChain(document as unknown as ChainDocument); // -- reason: parsed before it was written
+    return plan?.nodes[nodeId] === undefined ? null : { plan, problems: [] };
+  }
+  const alone = graphAlone(document as unknown as GraphDocument, nodeId); // -- reason: as above
+  return alone === null ? null : compileGraph(alone, context);
 }
 
 export const isBlocker = ({ severity }: GraphProblem): boolean => severity === 'blocker';

@@ -10,7 +10,7 @@ export function createDraftCompiler(
 ): (workspaceId: string, definition: DefinitionRow) => Promise<Plan> {
   return async (workspaceId, { id, kind, name, document }) => {
     if (!isDocumentKind(kind)) throw conflict(`"${name}" is a ${kind}: its drafts cannot be run.`);
-    const context = await compileContext(deps, { workspaceId, ownId: id, document });
+    const context = await compileContext(deps, { workspaceId, ownId: id, kind, document });
     const { plan, problems } = compileDocument(kind, document, context);
     if (plan === null || problems.some(isBlocker)) throw refusedBy(problems);
     return plan;

@@ -11,6 +11,7 @@ import type { RunService } from './runs.js';
 import type { StreamService } from './streams.js';
 import type { ApprovalService } from './approvals.js';
 import type { DefinitionService } from './definitions.js';
+import type { TestService } from './definitions-test.js';
 import type { PublishService } from './publish.js';
 import type { PreviewPublish } from './publish-preview.js';
 import type { WorkflowService } from './workflows.js';
@@ -38,4 +39,5 @@ export interface Services extends RunCommandServices {
   readonly previewPublish: PreviewPublish;
   readonly workflows: WorkflowService;
   readonly tools: WorkspaceToolService;
+  readonly tests: TestService;
 }

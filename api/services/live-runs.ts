@@ -5,7 +5,6 @@ import { scoped } from '../../db/scoped.js';
 import type { RunStatus } from '../../workflows/contract/run.js';
 import { incompatibilities, type Position, type Standing } from '../../workflows/definition/compatibility.js';
 import type { Plan } from '../../workflows/definition/plan.js';
-import { positionOf } from '../../workflows/engine/standing.js';
 
 /** Open runs of one version. */
 export interface LiveRuns {
@@ -73,7 +72,11 @@ export async function standingRuns(db: Database, of: DefinitionRef, limit: numbe
   const versionIds = [...new Set(runs.flatMap(({ version_id: id }) => id ?? []))];
   if (runs.length === 0) return [];
   const [versions, steps] = await Promise.all([
-    scoped(db, of.workspaceId).select('versions').select(['id', 'number', 'plan']).where('id', 'in', versionIds).execute(),
+    scoped(db, of.workspaceId)
+      .select('versions')
+      .select(['id', 'number', 'plan'])
+      .where('id', 'in', versionIds)
+      .execute(),
     stepsOf(
       db,
       runs.map(({ id }) => id),
@@ -114,6 +117,11 @@ function standingOfSteps(plan: Plan, steps: readonly StepPlace[]): Standing {
   return { positions, forgotten: kept.has('*') ? [] : finished.filter((id) => !kept.has(id)) };
 }
 
+function positionOf(plan: Plan, nodeId: string): readonly Position[] {
+  const node = plan.nodes[nodeId];
+  return node === undefined ? [] : [{ nodeId, kind: node.kind, within: node.within }];
+}
+
 /** Nodes with the maps and loops around them. */
 function withFrames(plan: Plan, ids: readonly string[]): ReadonlySet<string> {
   const all = new Set(ids);
@@ -126,7 +134,9 @@ function withFrames(plan: Plan, ids: readonly string[]): ReadonlySet<string> {
 
 /** The nodes whose results a run of this plan keeps. */
 function readNodes(plan: Plan): ReadonlySet<string> {
-  const ofEdges = plan.edges.flatMap(({ condition }) => (condition.type === 'cel' ? (condition.reads?.steps ?? []) : []));
+  const ofEdges = plan.edges.flatMap(({ condition }) =>
+    condition.type === 'cel' ? (condition.reads?.steps ?? []) : [],
+  );
   return new Set([...Object.values(plan.nodes).flatMap(({ reads }) => reads?.steps ?? []), ...ofEdges]);
 }
 

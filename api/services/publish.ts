@@ -16,12 +16,15 @@ import {
 import { compileRow } from './definitions.js';
 import { isBlocker, refusedBy, type GraphProblem } from './documents.js';
 import { liveVersions, type LiveRuns } from './live-runs.js';
+import { replayRuns, type Replay } from './replay-gate.js';
 import type { MoveOutcome, MoveRuns } from './publish-move.js';
 
 export interface Validation {
   readonly ok: boolean;
   readonly blockers: readonly GraphProblem[];
   readonly warnings: readonly GraphProblem[];
+  /** When it was asked for. */
+  readonly replay?: Replay;
 }
 
 export interface Published {
@@ -41,8 +44,8 @@ export interface PublishRequest {
 }
 
 export interface PublishService {
-  /** What a publish of the draft would say. */
-  readonly validate: (of: DefinitionRef) => Promise<Validation>;
+  /** What a publish of the draft would say, and which of so many ended runs it would lead elsewhere. */
+  readonly validate: (of: DefinitionRef, replay: number | null) => Promise<Validation>;
   /** Makes the draft the live version; content published before is the version it was. */
   readonly publish: (actor: Actor, definitionId: string, request: PublishRequest) => Promise<Published>;
   readonly versions: (
@@ -79,7 +82,7 @@ export interface PublishDeps extends DraftDeps {
 export function createPublishService(deps: PublishDeps): PublishService {
   const { db } = deps;
   return {
-    validate: async (of) => validationOf((await compileRow(deps, of.workspaceId, await findDefinition(db, of))).problems),
+    validate: (of, replay) => validate(deps, of, replay),
     publish: (actor, definitionId, request) => publish(deps, actor, { definitionId, ...request }),
     versions: async (of, page) =>
       pageOfVersions(db, { row: await findDefinition(db, of), workspaceId: of.workspaceId }, page),
@@ -104,9 +107,11 @@ export function createPublishService(deps: PublishDeps): PublishService {
   };
 }
 
-export function validationOf(problems: readonly GraphProblem[]): Validation {
+async function validate(deps: PublishDeps, of: DefinitionRef, replay: number | null): Promise<Validation> {
+  const { plan, problems } = await compileRow(deps, of.workspaceId, await findDefinition(deps.db, of));
   const blockers = problems.filter(isBlocker);
-  return { ok: blockers.length === 0, blockers, warnings: problems.filter((problem) => !isBlocker(problem)) };
+  const said = { ok: blockers.length === 0, blockers, warnings: problems.filter((problem) => !isBlocker(problem)) };
+  return replay === null ? said : { ...said, replay: await replayRuns(deps.db, of, { plan, limit: replay }) };
 }
 
 async function publish(
@@ -125,7 +130,8 @@ async function publish(
     if (locked.revision !== row.draft_revision) throw changedMeanwhile(locked.revision);
     const content = { ...of, document: row.document, plan, by: actor.id, note: request.note };
     const made = await publishVersion(trx, content);
-    return { version: made, isRescheduled: await makeLive(deps, trx, { row, of, version: { ...made, ...content } }) };
+    const live = { ...locked, kind: row.kind, of, version: { ...made, ...content } };
+    return { version: made, isRescheduled: await makeLive(deps, trx, live) };
   });
   if (isRescheduled) await deps.schedules.syncPending();
   const { move, seed } = request;
@@ -147,25 +153,24 @@ const changedMeanwhile = (revision: number) =>
   });
 
 interface Live {
-  readonly row: Pick<DefinitionRow, 'kind' | 'status' | 'live_version'>;
+  readonly kind: DefinitionRow['kind'];
+  /** As they are while the definition is locked. */
+  readonly status: string;
+  readonly version_id: string | null;
   readonly of: DefinitionRef;
   readonly version: Pick<StoredVersion, 'id' | 'document'> & { readonly published_at: Date };
 }
 
 /** Turns the live pointer, with what follows from that; true when a schedule has changed. */
-async function makeLive(deps: PublishDeps, trx: Database, { row, of, version }: Live): Promise<boolean> {
-  const status = publishedStatus(row.kind, row.status);
-  if (row.live_version?.id === version.id && row.status === status) return false;
+async function makeLive(deps: PublishDeps, trx: Database, live: Live): Promise<boolean> {
+  const { kind, of, version } = live;
+  const status = publishedStatus(kind, live.status);
+  if (live.version_id === version.id && live.status === status) return false;
   await setLive(trx, of, { versionId: version.id, status, publishedAt: version.published_at });
-  const live = { ...of, kind: row.kind, status, document: version.document };
-  return afterLive(trx, { ...live, schedules: deps.schedules });
+  return afterLive(trx, { ...of, kind, status, document: version.document, schedules: deps.schedules });
 }
 
-async function rollBack(
-  deps: PublishDeps,
-  of: DefinitionRef,
-  key: string,
-): Promise<RolledBack> {
+async function rollBack(deps: PublishDeps, of: DefinitionRef, key: string): Promise<RolledBack> {
   const { db } = deps;
   const row = await findDefinition(db, of);
   const version = await findVersion(db, of, key);
@@ -173,10 +178,10 @@ async function rollBack(
   if (number === null || published_at === null)
     throw conflict(`The version ${key} was never published; restore it into the draft and publish that.`);
   const isRescheduled = await db.transaction().execute(async (trx) => {
-    await lockDefinition(trx, of);
-    return makeLive(deps, trx, { row, of, version: { ...version, published_at } });
+    const locked = await lockDefinition(trx, of);
+    if (locked === undefined) throw notFound('definition', of.definitionId);
+    return makeLive(deps, trx, { ...locked, kind: row.kind, of, version: { ...version, published_at } });
   });
   if (isRescheduled) await deps.schedules.syncPending();
   return { version_id: version.id, version: number, published_at, live_runs: await liveVersions(db, of) };
 }
-

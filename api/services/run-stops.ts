@@ -3,6 +3,7 @@ import { findRun, isOpenStatus, openChildren, requestCancel } from '../../db/run
 import { appendRunEvent } from '../../db/run-events.js';
 import { queuedRun } from '../../db/runs.js';
 import type { Database } from '../../db/client.js';
+import type { NodeError } from '../../workflows/contract/failures.js';
 import type { RunRef } from '../../workflows/contract/run.js';
 import { conflict } from '../http/errors.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
@@ -19,7 +20,7 @@ export interface RunStopService {
 
 export interface RunStopDeps {
   readonly db: Database;
-  readonly temporal: Pick<TemporalGateway, 'cancelRun' | 'terminateRun' | 'takePlace'>;
+  readonly temporal: Pick<TemporalGateway, 'cancelRun' | 'terminateRun' | 'takePlace' | 'tellParent'>;
   readonly log: { readonly warn: (fields: object, message: string) => void };
 }
 
@@ -104,6 +105,7 @@ async function terminateRun(deps: RunStopDeps, stop: Stop): Promise<Commanded> {
   await markLost(db, run, { status: 'cancelled', error: { type: 'terminated', message } });
   const { status, error } = await mustFindRun(db, run);
   if (error?.type !== 'terminated') throw conflict(`The run has ended (${status}): there is nothing to terminate.`);
+  await tellParent(deps, run, error);
   await cancelChildren(deps, run, actor.id);
   return { id: runId, status };
 }
@@ -120,4 +122,12 @@ export async function cancelChildren(deps: ChildrenDeps, run: RunRef, by: string
       deps.log.warn({ runId: child.runId, reason: String(error) }, 'a subflow is cancelled when Temporal answers');
     }
   }
+}
+
+/** The workflow of a run that ended from outside can no longer do so itself. */
+export async function tellParent({ db, temporal }: CancelDeps, run: RunRef, error: NodeError): Promise<void> {
+  const row = await findRun(db, run);
+  if (row === undefined || row.parent_run_id === null || row.parent_key === null) return;
+  const parent = { workspaceId: run.workspaceId, runId: row.parent_run_id };
+  await temporal.tellParent(parent, { key: row.parent_key, end: { status: 'cancelled', error } });
 }

@@ -88,19 +88,26 @@ export function createWorkflowService(deps: DraftDeps): WorkflowService {
 type JsonObject = Readonly<Record<string, Json>>;
 
 function present(row: DefinitionRow): WorkflowView {
-  // -- reason: the workflow dialect parsed it before it was written
-  const { nodes, edges, engine, input_schema = null, output_schema = null } = row.document as JsonObject;
-  const { kind: _kind, document: _document, pins: _pins, live_version: live, status, ...shown } = row;
+  const { kind: _kind, document, pins: _pins, live_version: live, status, ...shown } = row;
+  const { id = null, number = null, published_at = null } = live ?? {};
   return {
     ...shown,
+    ...presentGraph(document),
     status: status === 'published' ? 'published' : 'draft',
+    published_version_id: id,
+    version: number,
+    published_at,
+  };
+}
+
+function presentGraph(document: Json): Pick<WorkflowView, 'graph' | 'engine' | 'input_schema' | 'output_schema'> {
+  // -- reason: the workflow dialect parsed it before it was written
+  const { nodes, edges, engine, input_schema = null, output_schema = null } = document as JsonObject;
+  return {
     graph: { nodes: listOf(nodes), edges: listOf(edges) },
     engine: typeof engine === 'string' ? engine : 'studio',
     input_schema,
     output_schema,
-    published_version_id: live?.id ?? null,
-    version: live?.number ?? null,
-    published_at: live?.published_at ?? null,
   };
 }
 
@@ -114,7 +121,7 @@ async function createWorkflow(
   const { workspaceId } = actor;
   const { name, description = '', slug: wanted, folder = '', ...graph } = workflow;
   const id = derivedId('def', seed);
-  const parsed = parseDocument('workflow', documentWith(emptyDocument('workflow'), graph));
+  const parsed = parseDocument('workflow', documentWith(emptyDocument('workflow', name), graph));
   const made = await scoped(deps.db, workspaceId).get('definitions', id);
   if (made !== undefined) return present(await findDefinition(deps.db, { workspaceId, definitionId: id }));
   const slug = wanted ?? (await freeSlug(deps.db, workspaceId, slugFrom(name, 'workflow')));
@@ -144,14 +151,15 @@ async function freeSlug(db: Database, workspaceId: string, slug: string): Promis
 
 const UNIQUE_VIOLATION = '23505';
 
-const takenSlug = (slug: string | undefined) => (error: unknown): never => {
-  const { code } = error as { readonly code?: unknown };
-  if (code !== UNIQUE_VIOLATION || slug === undefined) throw error;
-  throw slugTaken(slug);
-};
+const takenSlug =
+  (slug: string | undefined) =>
+  (error: unknown): never => {
+    const { code } = error as { readonly code?: unknown };
+    if (code !== UNIQUE_VIOLATION || slug === undefined) throw error;
+    throw slugTaken(slug);
+  };
 
-const slugTaken = (slug: string) =>
-  conflict(`slug: a workflow with the slug "${slug}" exists; choose another slug.`);
+const slugTaken = (slug: string) => conflict(`slug: a workflow with the slug "${slug}" exists; choose another slug.`);
 
 async function changeWorkflow(
   deps: DraftDeps,
@@ -161,7 +169,8 @@ async function changeWorkflow(
   const { workspaceId } = actor;
   const row = await findWorkflow(deps.db, workspaceId, key);
   const { slug } = change.metadata;
-  if (slug !== undefined && slug !== row.slug && (await freeSlug(deps.db, workspaceId, slug)) !== slug) throw slugTaken(slug);
+  if (slug !== undefined && slug !== row.slug && (await freeSlug(deps.db, workspaceId, slug)) !== slug)
+    throw slugTaken(slug);
   const hasGraph = Object.values(change.graph).some((value) => value !== undefined);
   if (hasGraph) {
     const document = documentWith(row.document, change.graph);

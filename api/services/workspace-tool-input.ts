@@ -5,7 +5,7 @@ import { JsonSchema, Mapping, Template } from '../../workflows/definition/nodes/
 import { mappingProblem, templateProblem } from '../../workflows/definition/expressions.js';
 import type { Json } from '../../workflows/definition/values.js';
 import type { ErrorDetail } from '../http/errors.js';
-import { schemaProblem } from './json-schema.js';
+import { schemaProblem } from '../../db/json-schema.js';
 
 const path = z
   .string()
@@ -23,7 +23,9 @@ const columns = {
   description: z.string().max(2_000).meta({ description: 'What it does, as an agent reads it' }),
   method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']),
   url: Template.min(1).meta({ description: 'Liquid template; its host must be public' }),
-  headers: z.record(z.string().min(1).max(200), Template).meta({ description: 'Liquid templates; {{secret:NAME}} too' }),
+  headers: z
+    .record(z.string().min(1).max(200), Template)
+    .meta({ description: 'Liquid templates; {{secret:NAME}} too' }),
   body: Mapping.nullable().meta({ description: 'Mapping of the JSON sent; the arguments without it' }),
   parameters: JsonSchema.nullable().meta({ description: 'JSON Schema of the arguments' }),
   outputs: z

@@ -15,10 +15,10 @@ import type {
   ResolvedWait,
   ResolveWait,
   RetryNode,
+  TakeTurn,
   Turn,
 } from '../../workflows/contract/messages.js';
-import type { RunEvent, RunRef, RunStatus } from '../../workflows/contract/run.js';
-import type { Value } from '../../workflows/definition/values.js';
+import type { ChildEnd, RunEvent, RunRef, RunStatus } from '../../workflows/contract/run.js';
 import { within } from './deadline.js';
 
 /** Why a message changed nothing, or why nobody can tell. */
@@ -58,10 +58,8 @@ export type TemporalStatus = 'open' | 'completed' | 'failed' | 'cancelled' | 'te
 /** What the API says to runs. */
 export interface RunMessages {
   readonly resolveWait: (run: RunRef, request: ResolveWait & Request) => Promise<Answer<ResolvedWait>>;
-  readonly takeTurn: (
-    run: RunRef,
-    request: { readonly message: Value | null; readonly text: string | null } & Request,
-  ) => Promise<Answer<Turn>>;
+  /** Null: it was heard, but is not answered within the caller's patience. */
+  readonly takeTurn: (run: RunRef, request: TakeTurn & Request, patienceMs: number) => Promise<Answer<Turn | null>>;
   readonly retryNode: (run: RunRef, request: RetryNode & Request) => Promise<Answer<RunMoved>>;
   readonly pauseRun: (
     run: RunRef,
@@ -74,13 +72,13 @@ export interface RunMessages {
   readonly cancelRun: (run: RunRef) => Promise<boolean>;
   /** Stops it on the spot; false when no such workflow is open. */
   readonly terminateRun: (run: RunRef, reason: string) => Promise<boolean>;
+  /** Tells a run that one it waits for has ended without a word; false when no such workflow is open. */
+  readonly tellParent: (parent: RunRef, child: { readonly key: string; readonly end: ChildEnd }) => Promise<boolean>;
   readonly statusOfRun: (run: RunRef) => Promise<TemporalStatus>;
 }
 
 const SHORT_MS = 5_000;
 const UPDATE_MS = 20_000;
-/** A turn is as long as its models take. */
-const TURN_MS = 100_000;
 
 export function createRunMessages({ client }: { readonly client: Client }): RunMessages {
   const { connection } = client;
@@ -89,12 +87,13 @@ export function createRunMessages({ client }: { readonly client: Client }): RunM
   const told = (call: () => Promise<unknown>): Promise<boolean> => reached(connection, call);
   return {
     resolveWait: (run, request) => update(run, { name: 'resolveWait', request, ms: UPDATE_MS }),
-    takeTurn: (run, request) => update(run, { name: 'takeTurn', request, ms: TURN_MS }),
+    takeTurn: (run, request, patienceMs) => update(run, { name: 'takeTurn', request, ms: UPDATE_MS, patienceMs }),
     retryNode: (run, request) => update(run, { name: 'retryNode', request, ms: UPDATE_MS }),
     pauseRun: (run, request) => update(run, { name: 'pauseRun', request, ms: UPDATE_MS }),
     moveVersion: (run, request) => update(run, { name: 'moveVersion', request, ms: UPDATE_MS }),
     signalEvent: (run, event) => told(() => handle(run).signal<[RunEvent]>('raiseEvent', event)),
     cancelRun: (run) => told(() => handle(run).cancel()),
+    tellParent: (parent, child) => told(() => handle(parent).signal<[typeof child]>('childEnded', child)),
     terminateRun: (run, reason) => told(() => handle(run).terminate(reason)),
     statusOfRun: (run) => statusOf(connection, () => handle(run).describe()),
   };
@@ -138,6 +137,8 @@ interface Update {
   readonly name: string;
   readonly request: Request & object;
   readonly ms: number;
+  /** Of what may take long to answer: it is to be heard within `ms`, and answered within these, or the answer is null. */
+  readonly patienceMs?: number;
 }
 
 /** The server takes ten updates of one run at a time and lets an eleventh hang, so it is never sent. */
@@ -159,18 +160,30 @@ function createUpdates(client: Client): <T>(run: RunRef, update: Update) => Prom
   };
 }
 
-async function sendUpdate<T>(client: Client, run: RunRef, { name, request, ms }: Update): Promise<Answer<T>> {
-  const { requestId, ...message } = request;
-  const options = { args: [message] as [object], updateId: requestId };
+async function sendUpdate<T>(client: Client, run: RunRef, update: Update): Promise<Answer<T>> {
   try {
-    const value = await within(client.connection, ms, () =>
-      handleOf(client, run).executeUpdate<T, [object]>(name, options),
-    );
-    return { outcome: 'done', value };
+    return { outcome: 'done', value: await answerTo<T>(client, run, update) };
   } catch (error) {
     const refused = refusalOf(error);
     if (refused === null) throw error;
     return refused;
+  }
+}
+
+async function answerTo<T>(client: Client, run: RunRef, { name, request, ms, patienceMs }: Update): Promise<T> {
+  const { requestId, ...message } = request;
+  const { connection } = client;
+  const handle = handleOf(client, run);
+  const options = { args: [message] as [object], updateId: requestId };
+  if (patienceMs === undefined) return within(connection, ms, () => handle.executeUpdate<T, [object]>(name, options));
+  const heard = await within(connection, ms, () =>
+    handle.startUpdate<T, [object]>(name, { ...options, waitForStage: 'ACCEPTED' }),
+  );
+  try {
+    return await within(connection, patienceMs, () => heard.result());
+  } catch (error) {
+    if (!(error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)) throw error;
+    return null as T; // -- reason: who gives patience expects null
   }
 }
 

@@ -43,7 +43,8 @@ const statements = [
   `create index runs_queued on runs (created_at) where status = 'queued' and parent_run_id is null`,
   // a child is started by its parent's workflow; the sweep starts only what nobody else will
   `alter table run_steps add column key text, add column scope text not null default '', add column port text,
-    add column decided_by text, add column round int not null default 0, add column cost jsonb, add column vars json`,
+    add column decided_by text, add column round int not null default 0, add column cost jsonb, add column vars json,
+    add column said text`,
   `update run_steps set key = node_id || '/' || visit`,
   `alter table run_steps alter column key set not null, drop constraint run_steps_pkey, add primary key (run_id, key)`,
   `create index run_steps_seq on run_steps (run_id, seq)`,

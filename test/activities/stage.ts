@@ -10,7 +10,7 @@ import type { ActivityKind, RunSegmentInput, SegmentResult, SegmentStep } from '
 import { effectKey } from '../../workflows/contract/ids.js';
 import type { RunRef } from '../../workflows/contract/run.js';
 import { defaultPolicy, type NodeConfigs, type NodeOf, type NodePolicy } from '../../workflows/definition/plan.js';
-import { inline, type Json } from '../../workflows/definition/values.js';
+import { inline, textOf, type Json } from '../../workflows/definition/values.js';
 import { testDatabase } from '../support/database.js';
 import { agent, linePlan } from '../support/plans.js';
 import { buildDeps } from './peers.js';
@@ -148,3 +148,7 @@ function inputOf<K extends ActivityKind>(run: RunRef, of: NodeRun<K>): RunSegmen
     finishes: false,
   };
 }
+
+/** The text of token events, put together. */
+export const wordsOf = (events: readonly Readonly<Record<string, Json>>[]): string =>
+  events.map(({ text }) => textOf(text ?? null)).join('');

@@ -149,3 +149,31 @@ test('a node id beyond ASCII still makes a valid key', async () => {
   await runners.webhook(buildContext('webhook', { url: peer.url }, { idempotencyKey: 'run_1/schön 1/1' }));
   expect(peer.requests[0]?.headers['idempotency-key']).toBe('run_1/sch%C3%B6n%201/1');
 });
+
+test('a body of its own is sent instead, signed as it is', async () => {
+  const peer = await peerOf((response) => response.end());
+  const config = {
+    url: peer.url,
+    secret: 'key',
+    body: { id: '{{ input.id }}', by: ['{{ run.id }}', '{{secret:KEY}}'] },
+  };
+  await runners.webhook(buildContext('webhook', config, { input: { id: 7 }, secrets: { KEY: 'k-1234' } }));
+  const [sent] = peer.requests;
+  expect(sent?.body).toBe('{"id":7,"by":["run_1","k-1234"]}');
+  expect(sent?.headers['x-chain-signature']).toBe(
+    `sha256=${createHmac('sha256', 'key')
+      .update(sent?.body ?? '')
+      .digest('hex')}`,
+  );
+});
+
+test('a test run shows what would be sent, without its secrets', async () => {
+  const peer = await peerOf((response) => response.end());
+  const config = { url: `${peer.url}/{{secret:KEY}}`, headers: { 'X-Key': '{{secret:KEY}}' } };
+  const context = buildContext('webhook', config, { isStubbed: true, secrets: { KEY: 'k-1234' } });
+  expect(await runners.webhook(context)).toEqual({
+    stubbed: true,
+    would: { method: 'POST', url: `${peer.url}/[secret:KEY]`, body: expect.stringContaining('"run_id":"run_1"') },
+  });
+  expect(peer.requests).toHaveLength(0);
+});

@@ -46,6 +46,18 @@ test('a run that was ended in Temporal from outside ends here, with what it wait
   expect((await rowOf(other)).status).toBe('running');
 });
 
+test('the run that waits for one that was ended from outside is told', async () => {
+  const parent = await oldRun({ status: 'running' });
+  const child = await oldRun({ status: 'running', parentRunId: parent.runId, parentKey: 'sub/1' });
+  temporal.play({
+    statusOfRun: ({ runId }) => Promise.resolve(runId === child.runId ? 'terminated' : 'open'),
+    tellParent: () => Promise.resolve(true),
+  });
+  await reconcile();
+  const error = { type: 'terminated', message: 'The run was terminated in Temporal.' };
+  expect(temporal.asked('tellParent')).toEqual([[parent, { key: 'sub/1', end: { status: 'cancelled', error } }]]);
+});
+
 test('what Temporal does not know, or has only just been told of, stays as it is', async () => {
   const lost = await oldRun({ status: 'running' });
   const young = await runAt(api.db, person, { status: 'running' });

@@ -19,6 +19,8 @@ export interface Reply {
 /** A patient caller: repeats the same request, with the same key, until it is answered for good. */
 export interface Client {
   readonly call: (call: Call) => Promise<Reply>;
+  /** Asks once and leaves after so many milliseconds, whatever comes of it. */
+  readonly abandon: (call: Call, afterMs: number) => Promise<void>;
   readonly attempts: () => number;
 }
 
@@ -34,13 +36,13 @@ const ATTEMPT_MS = 30_000;
 
 export function createClient({ urls, token, random, signal }: ClientOptions): Client {
   let attempts = 0;
-  const attempt = async (call: Call): Promise<Omit<Reply, 'isRepeat'> | undefined> => {
+  const attempt = async (call: Call, ms = ATTEMPT_MS): Promise<Omit<Reply, 'isRepeat'> | undefined> => {
     attempts += 1;
     const url = urls[random.between(0, urls.length)] ?? '';
     try {
       const response = await fetch(`${url}${call.path}`, {
         method: call.method,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)]),
+        signal: AbortSignal.any([signal, AbortSignal.timeout(ms)]),
         headers: {
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
           ...(call.key === undefined ? {} : { 'idempotency-key': call.key }),
@@ -57,6 +59,7 @@ export function createClient({ urls, token, random, signal }: ClientOptions): Cl
   };
   return {
     attempts: () => attempts,
+    abandon: async (call, afterMs) => void (await attempt(call, afterMs)),
     call: async (call) => {
       for (let isRepeat = false; ;) {
         const reply = await attempt(call);

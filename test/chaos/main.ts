@@ -2,14 +2,22 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { waitUntil } from '../../local/processes.js';
 import { createClient, type Client } from './client.js';
-import { killAround, type KillCounts } from './killer.js';
-import { chainOf, createLedger, decideRuns, startRuns, type Ledger } from './load.js';
+import { readRows, type Evidence, type Rows } from './evidence.js';
+import { createGraphLedger, followSome, startOrders, watchOrders } from './graph-load.js';
+import { killAround } from './killer.js';
+import { createLedger, decideRuns, startRuns } from './load.js';
+import { createMilestones, type Milestones } from './milestones.js';
 import { readOptions, type ChaosOptions } from './options.js';
 import { startPlatform, type Platform } from './platform.js';
 import { createPulse, type Pulse } from './pulse.js';
 import { randomOf } from './random.js';
-import { startSink, type Received, type Sink } from './sink.js';
+import { linesOf, type Result } from './report.js';
+import { startSink, type Sink } from './sink.js';
+import { makeDefinitions, mintToken, signUp, type Account } from './stage.js';
+import { inLimbo } from './verify-graphs.js';
+import { isTopic } from './verify-log.js';
 import { violationsOf } from './verify.js';
 
 const BASE_PORT = 4_300;
@@ -27,17 +35,25 @@ stopped.catch(() => undefined);
 /** The kill test: runs go on while every process of the platform is killed, again and again. */
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2));
-  say(`kill test: ${options.runs} runs, ${options.kills} kills, seed ${options.seed}`);
+  say(
+    `kill test: ${options.runs} runs of a chain, ${options.graphs} of a graph, ${options.kills} kills, seed ${options.seed}`,
+  );
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'keelson-chaos-'));
   // the account Postgres runs as passes through
   fs.chmodSync(folder, 0o711);
   const pulse = createPulse();
   const secret = randomBytes(16).toString('hex');
-  const sink = await startSink({ seed: options.seed, port: BASE_PORT + 9, secret, onEffect: pulse.beat });
+  const milestones = createMilestones();
+  const onEffect = (runId: string): void => {
+    pulse.beat();
+    milestones.effect(runId);
+  };
+  const sink = await startSink({ seed: options.seed, port: BASE_PORT + 9, secret, onEffect });
+  const signal = new AbortController();
   const platform = await startPlatform({ folder, basePort: BASE_PORT, egressAllow: sink.host, say });
   let code = 1;
   try {
-    code = await Promise.race([prove({ options, platform, sink, pulse, secret }), stopped]);
+    code = await Promise.race([prove({ options, platform, sink, pulse, secret, milestones, signal }), stopped]);
   } finally {
     await platform.stop();
     await sink.close();
@@ -53,107 +69,105 @@ interface Stage {
   readonly sink: Sink;
   readonly pulse: Pulse;
   readonly secret: string;
+  readonly milestones: Milestones;
+  /** Ends the load. */
+  readonly signal: AbortController;
 }
 
-async function prove({ options, platform, sink, pulse, secret }: Stage): Promise<number> {
-  const { seed, runs, kills, patienceMs } = options;
-  const limit = new AbortController();
-  const { signal } = limit;
+async function prove(stage: Stage): Promise<number> {
+  const { options, platform, sink, pulse, signal } = stage;
+  const { seed, patienceMs } = options;
   const urls = platform.apiUrls;
-  const { token, workspaceId } = await signUp(
-    createClient({ urls, token: undefined, random: randomOf(seed, 'sign-up'), signal }),
-  );
-  const client = createClient({ urls, token, random: randomOf(seed, 'client'), signal });
-  const made = await client.call({
-    method: 'POST',
-    path: '/v1/workflow-chains',
-    key: 'chain',
-    body: chainOf(sink.url, secret),
-  });
-  if (made.status !== 201) throw new Error(`the chain was not made: ${JSON.stringify(made.body)}`);
-
-  const ledger = createLedger();
-  const load = { client, seed, runs, workspaceId, pulse, signal };
-  const gap = (kills * MEAN_KILL_MS) / runs;
-  const starts = startRuns(load, ledger, gap);
-  const decisions = decideRuns(load, ledger);
-  const work = Promise.all([starts, decisions]);
+  const load = await openAccount(stage);
+  const work = await startLoad(stage, load);
   // awaited below, after the kills
-  work.catch(() => undefined);
-  const counts = await killAround({ platform, seed, kills, signal, say });
+  work.settled.catch(() => undefined);
+  const counts = await killAround({ platform, seed, kills: options.kills, signal: signal.signal, say });
   const calmAt = performance.now();
   say('no more kills; waiting for every run to end');
-  const timer = setTimeout(() => limit.abort(new Error('some runs did not end')), patienceMs);
-  const isSettled = await work
+  const timer = setTimeout(() => signal.abort(new Error('some runs did not end')), patienceMs);
+  const isSettled = await work.settled
     .then(() => true)
-    .catch(() => (signal.aborted ? false : Promise.reject(new Error('the load failed'))));
+    .catch((error: unknown) => (signal.signal.aborted ? false : Promise.reject(error)));
   clearTimeout(timer);
   pulse.stop();
   const calmMs = performance.now() - calmAt;
-  const checker = createClient({ urls, token, random: randomOf(seed, 'checks'), signal: AbortSignal.timeout(60_000) });
+  const { token } = load.account;
+  const client = createClient({ urls, token, random: randomOf(seed, 'checks'), signal: AbortSignal.timeout(60_000) });
+  const evidence = { ...work.evidence, followers: await work.followers, platform, client, sink };
+  const rows = await readRows(platform.databaseUrl);
+  await heardAll(evidence, rows);
+  signal.abort(new Error('it is over'));
   const violations = [
-    ...(isSettled ? [] : [`not every run ended within ${seconds(patienceMs)} after the last kill`]),
-    ...(await violationsOf({ platform, client: checker, sink, ledger, workspaceId, runs })),
+    ...(isSettled ? [] : [`not every run ended within ${patienceMs / 1_000} s after the last kill`]),
+    ...(await violationsOf(evidence)),
   ];
-  report({ options, platform, sink, ledger, client, counts, violations, stallMs: pulse.longestStallMs(), calmMs });
+  const result = { options, evidence, client: load.client, counts, calmMs, stallMs: pulse.longestStallMs() };
+  report({ ...result, ownExits: platform.ownExits(), limbo: inLimbo(rows.runs, sink) }, violations);
   return violations.length === 0 ? 0 : 1;
 }
 
 /** A kill with its pauses takes about so long. */
 const MEAN_KILL_MS = 2_000;
 
-async function signUp(client: Client): Promise<{ readonly token: string; readonly workspaceId: string }> {
-  const { status, body } = await client.call({
-    method: 'POST',
-    path: '/v1/auth/signup',
-    body: { email: 'chaos@example.com', password: 'a long enough password', workspace_name: 'Chaos' },
-  });
-  if (status >= 300) throw new Error(`sign-up was answered ${status}: ${JSON.stringify(body)}`);
-  // -- reason: the reply of our own route
-  const { access_token: token, workspace } = body as {
-    readonly access_token: string;
-    readonly workspace: { readonly id: string };
-  };
-  return { token, workspaceId: workspace.id };
-}
-
-interface Result {
-  readonly options: ChaosOptions;
-  readonly platform: Platform;
-  readonly sink: Sink;
-  readonly ledger: Ledger;
+interface Load {
+  readonly account: Account;
   readonly client: Client;
-  readonly counts: KillCounts;
-  readonly violations: readonly string[];
-  readonly stallMs: number;
-  readonly calmMs: number;
+  readonly second: Client;
 }
 
-function report({ options, platform, sink, ledger, client, counts, violations, stallMs, calmMs }: Result): void {
-  const received = [...sink.received().values()];
-  const sum = (of: (each: Received) => number): number => received.reduce((total, each) => total + of(each), 0);
-  const rivals = [...ledger.decisions.values()].filter((each) => each.unclear).length;
-  const lines = [
-    ['runs', `${options.runs} accepted under ${ledger.accepted.size} keys, ${client.attempts()} requests`],
-    [
-      'kills',
-      Object.entries(counts)
-        .map(([kind, count]) => `${count} ${kind}`)
-        .join(', '),
-    ],
-    ['ended by themselves', `${platform.ownExits()} processes`],
-    [
-      'webhooks',
-      `${sum((each) => each.effects)} effects, ${sum((each) => each.deliveries)} deliveries, ` +
-        `${sink.refused()} met a fault, ${sum((each) => each.duplicates)} duplicates suppressed by their key`,
-    ],
-    ['decisions', `${ledger.decisions.size}, of which ${rivals} had an attempt without an answer`],
-    ['longest stall', `${seconds(stallMs)} in which no run moved`],
-    ['after the last kill', `${seconds(calmMs)} until every run had ended`],
-    ['duration', seconds(performance.now() - startedAt)],
-    ['seed', String(options.seed)],
-  ];
-  for (const [name = '', text] of lines) say(`${name.padEnd(20)} ${text}`);
+async function openAccount({ options: { seed }, platform, sink, secret, signal: { signal } }: Stage): Promise<Load> {
+  const clientOf = (purpose: string, token?: string): Client =>
+    createClient({ urls: platform.apiUrls, token, random: randomOf(seed, purpose), signal });
+  const signedUp = await signUp(clientOf('sign-up'));
+  const client = clientOf('client', signedUp.token);
+  const secondToken = await mintToken(client, signedUp.workspaceId);
+  await makeDefinitions(client, sink, secret);
+  return { account: { ...signedUp, secondToken }, client, second: clientOf('second', secondToken) };
+}
+
+async function startLoad(stage: Stage, { account: { token, workspaceId }, client, second }: Load) {
+  const { options, platform, sink, pulse, milestones, signal } = stage;
+  const { seed, runs, graphs: count, kills } = options;
+  const common = { seed, pulse, signal: signal.signal };
+  const chains = { ...common, client, runs, workspaceId };
+  const ledger = createLedger();
+  const callers = [client, second] as const;
+  const orders = { ...common, urls: platform.apiUrls, token, callers, sink, count, milestones };
+  const graphs = createGraphLedger(seed, count);
+  const follower = watchOrders(orders, graphs);
+  // so that it hears of every run from its start
+  await waitUntil(() => follower.heard.length > 0, { patienceMs: 20_000, everyMs: 20 });
+  const duringMs = kills * MEAN_KILL_MS;
+  const settled = Promise.all([
+    startRuns(chains, ledger, duringMs / runs),
+    decideRuns(chains, ledger),
+    startOrders(orders, graphs, duringMs / count),
+    follower.settled,
+  ]);
+  const followers = followSome(orders, graphs, Math.min(FOLLOWED, count));
+  return { settled, followers, evidence: { ledger, graphs, workspaceId, runs, follower } };
+}
+
+/** One caller may have a hundred streams open at a process. */
+const FOLLOWED = 40;
+
+/** Streams lag behind the log by a moment. */
+async function heardAll(
+  { follower, followers }: Pick<Evidence, 'follower' | 'followers'>,
+  { runs }: Rows,
+): Promise<void> {
+  const wanted = runs.flatMap(({ log }) => log.filter(isTopic)).length;
+  const soon = { patienceMs: 20_000, everyMs: 100 };
+  await waitUntil(() => follower.heard.filter(({ event }) => event !== 'ready').length >= wanted, soon);
+  let open = followers.size;
+  for (const { over } of followers.values()) void over.then(() => (open -= 1));
+  await waitUntil(() => open === 0, soon);
+}
+
+function report(result: Result, violations: readonly string[]): void {
+  const lines = [...linesOf(result), ['duration', seconds(performance.now() - startedAt)] as const];
+  for (const [name, text] of lines) say(`${name.padEnd(20)} ${text}`);
   for (const violation of violations) say(`VIOLATION ${violation}`);
   say(violations.length === 0 ? 'every run ended once, in the right state' : `${violations.length} violations`);
 }

@@ -2,7 +2,10 @@ import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 
 export interface ChaosOptions {
+  /** Of the chain. */
   readonly runs: number;
+  /** Of the graphs, the subflows they start not counted. */
+  readonly graphs: number;
   /** Every random choice of the harness follows from it; what the machine's timing adds does not. */
   readonly seed: number;
   readonly kills: number;
@@ -11,14 +14,15 @@ export interface ChaosOptions {
   readonly keep: boolean;
 }
 
-const SHORT = { runs: 30, kills: 6, patienceMs: 120_000 };
-const FULL = { runs: 200, kills: 28, patienceMs: 300_000 };
+const SHORT = { runs: 16, graphs: 24, kills: 8, patienceMs: 120_000 };
+const FULL = { runs: 120, graphs: 160, kills: 40, patienceMs: 300_000 };
 
 export function readOptions(args: readonly string[]): ChaosOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {
       runs: { type: 'string' },
+      graphs: { type: 'string' },
       seed: { type: 'string' },
       kills: { type: 'string' },
       short: { type: 'boolean', default: false },
@@ -29,6 +33,7 @@ export function readOptions(args: readonly string[]): ChaosOptions {
   return {
     ...form,
     runs: whole('--runs', values.runs, form.runs),
+    graphs: whole('--graphs', values.graphs, form.graphs),
     seed: whole('--seed', values.seed, randomInt(1, 1_000_000)),
     kills: whole('--kills', values.kills, form.kills),
     keep: values.keep,

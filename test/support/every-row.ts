@@ -84,6 +84,12 @@ async function things(owner: Person): Promise<Readonly<Record<string, string>>> 
   const { id } = owner.workspace;
   const steps = [{ kind: 'trigger', label: 'In' }];
   await owner.call('POST', '/v1/workflow-chains', { body: { name: 'Mine', slug: 'mine', primary_steps: steps } });
+  const node = { id: 'root_agent', type: 'instruction_agent', config: { instructions: 'Help.' } };
+  const workflow = await owner.call('POST', '/v1/workflows', {
+    body: { name: 'Mine', graph: { nodes: [node], edges: [] } },
+  });
+  const published = await owner.call('POST', `/v1/workflows/${String(workflow.body['id'])}/publish`);
+  const tool = await owner.call('POST', '/v1/workspace-tools', { body: { name: 'mine', url: 'https://example.com' } });
   await owner.call('POST', '/v1/secrets', { body: { name: 'MINE', value: 'not shown' } });
   const run = await owner.call('POST', '/v1/workflow-chains/mine/run');
   const approval = await owner.call('POST', `/workspaces/${id}/approvals`, { body: { action: 'mine' } });
@@ -92,6 +98,10 @@ async function things(owner: Person): Promise<Readonly<Record<string, string>>> 
   });
   return {
     slug: 'mine',
+    workflow_id: String(workflow.body['id']),
+    definition_id: String(workflow.body['id']),
+    version_id: String(published.body['version_id']),
+    tool_id: String(tool.body['id']),
     name: 'MINE',
     run_id: String(run.body['run_id']),
     approvalId: String(approval.body['approval_id']),

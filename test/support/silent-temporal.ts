@@ -14,6 +14,7 @@ export const silentTemporal = (): TemporalGateway => ({
   signalEvent: () => Promise.resolve(false),
   cancelRun: () => Promise.resolve(false),
   terminateRun: () => Promise.resolve(false),
+  tellParent: () => Promise.resolve(false),
   statusOfRun: () => Promise.resolve('unknown'),
   describeRun: () => Promise.resolve(null),
   pollers: () => Promise.resolve(0),

@@ -28,7 +28,7 @@ export interface ResolvedWait {
 
 /** What a conversation came to when it next waits or ends. */
 export interface Turn {
-  /** False when the run was still moving: ask again without a message. */
+  /** False when the run was still moving, and may not have heard the message: ask again with the same id. */
   readonly isOver: boolean;
   readonly status: RunStatus;
   readonly said: readonly Said[];
@@ -63,10 +63,16 @@ export interface RunView {
  * when the run has moved on from the wait.
  */
 export const resolveWait = defineUpdate<ResolvedWait, [ResolveWait]>('resolveWait');
-/** Says something in a conversation (null: only waits for its beginning) and answers when it next waits or ends. */
-export const takeTurn = defineUpdate<Turn, [{ readonly message: Value | null; readonly text: string | null }]>(
-  'takeTurn',
-);
+export interface TakeTurn {
+  /** Null: only waits for the beginning. */
+  readonly message: Value | null;
+  readonly text: string | null;
+  /** The same id is the same message: heard once, however often it is sent. */
+  readonly id?: string;
+}
+
+/** Says something in a conversation and answers when it next waits or ends. */
+export const takeTurn = defineUpdate<Turn, [TakeTurn]>('takeTurn');
 /** Starts a parked node anew; refused with `NotParked`. */
 export const retryNode = defineUpdate<{ readonly status: RunStatus; readonly seq: number }, [RetryNode]>('retryNode');
 /** Nothing new starts while paused; refused with `NothingToChange` when it is so already. */

@@ -94,11 +94,15 @@ export interface Talk {
   /** What the run said since. */
   readonly said: readonly Said[];
   readonly trace: readonly TraceEntry[];
+  /** Ids of the turns it heard, newest last: a turn that is sent again is heard once. */
+  readonly turns?: readonly string[];
 }
 
 export interface Said {
   readonly node_id: string;
   readonly text: string;
+  /** Where the text is too large to travel: the value whose text it is. */
+  readonly value?: Value;
 }
 
 /** `workflow.node.route`, `workflow.tool.executed`, `workflow.subworkflow.enter`, `workflow.node.executed`. */
@@ -197,6 +201,8 @@ export interface StepRecord {
   readonly decidedBy: string | null;
   readonly startedAt: number;
   readonly endedAt: number | null;
+  /** What it said to the user of a conversation, where that is not its output. */
+  readonly said?: string;
 }
 
 /** How a wait ended, as its row keeps it. */

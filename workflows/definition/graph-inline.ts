@@ -1,3 +1,4 @@
+import { listenId } from './graph-nodes.js';
 import type { Condition, Plan, PlanEdge, PlanNode, Reads } from './plan.js';
 
 /** A published workflow becomes the body of a node of another: one round of a loop. */
@@ -8,8 +9,9 @@ export interface Inlined {
   readonly edges: readonly PlanEdge[];
 }
 
-export function inlinePlan(plan: Plan, owner: string): Inlined {
+export function inlinePlan(whole: Plan, owner: string): Inlined {
   const prefix = `${owner}.`;
+  const plan = spokenTo(whole);
   return {
     entry: `${prefix}${plan.entry}`,
     nodes: Object.values(plan.nodes).map((node) => moveNode(node, owner)),
@@ -21,6 +23,15 @@ export function inlinePlan(plan: Plan, owner: string): Inlined {
       condition: moveCondition(edge.condition, prefix),
     })),
   };
+}
+
+/** Whoever comes here has been listened to by the workflow around this one. */
+function spokenTo(plan: Plan): Plan {
+  const first = plan.edges.find((edge) => edge.from === plan.entry)?.to;
+  if (first === undefined || plan.entry !== listenId(first)) return plan;
+  if (plan.edges.some((edge) => edge.to === plan.entry)) return { ...plan, entry: first };
+  const { [plan.entry]: _listen, ...nodes } = plan.nodes;
+  return { ...plan, entry: first, nodes, edges: plan.edges.filter((edge) => edge.from !== plan.entry) };
 }
 
 function moveNode(node: PlanNode, owner: string): PlanNode {

@@ -1,5 +1,6 @@
 import type { Site } from './graph-configs.js';
 import { listenId } from './graph-nodes.js';
+import { talks } from './graph-shape.js';
 import { GraphEdge, GraphNode, type GraphDocument } from './graph.js';
 import { pointerOf, type GraphProblem, type Path } from './problems.js';
 
@@ -9,8 +10,10 @@ export function nameProblems(document: GraphDocument, sites: ReadonlyMap<string,
   return [...reservedIds(document, sites), ...likelyKeys(document)];
 }
 
-function reservedIds({ nodes }: GraphDocument, sites: ReadonlyMap<string, Site>): readonly GraphProblem[] {
-  const talkers = [...sites.values()].filter(({ type }) => type === 'instruction_agent').map(({ node }) => node.id);
+function reservedIds({ nodes, engine }: GraphDocument, sites: ReadonlyMap<string, Site>): readonly GraphProblem[] {
+  const talkers = [...sites.values()]
+    .filter((site) => engine === 'studio' || talks(site, engine))
+    .map(({ node }) => node.id);
   const nests = [...sites.values()].filter(({ type }) => type === 'workflow').map(({ node }) => node.id);
   return nodes.flatMap(({ id }, index): readonly GraphProblem[] => {
     if (!talkers.some((talker) => id === listenId(talker)) && !nests.some((nest) => id.startsWith(`${nest}.`)))

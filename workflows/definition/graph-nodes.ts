@@ -19,8 +19,8 @@ type Piece = {
   };
 }[NodeKind];
 
-/** What an agent answers waits for the user's next message. */
-export const listenId = (agentId: string): string => `${agentId}.listen`;
+/** Where the user is listened to before a node. */
+export const listenId = (nodeId: string): string => `${nodeId}.listen`;
 
 type Compile<K extends GraphType> = (site: SiteOf<K>, context: CompileContext) => Piece;
 
@@ -103,9 +103,8 @@ const titleOf = (id: string): string => id.replaceAll(/[_-]+/g, ' ');
 export const readsPart = (reads: Reads): { readonly reads?: Reads } =>
   Object.keys(reads).length === 0 ? {} : { reads };
 
-/** The wait in front of an agent that talks: said, or greeted, first. */
-export function listenNode({ node, config }: SiteOf<'instruction_agent'>): NodeOf<'listen'> {
-  const { greeting } = config;
+/** The wait for the user's message in front of a node, with a greeting for whoever has said nothing yet. */
+export function listenNode({ node }: Site, greeting: string | undefined): NodeOf<'listen'> {
   return {
     id: listenId(node.id),
     kind: 'listen',

@@ -6,7 +6,7 @@ import { nameProblems } from './graph-names.js';
 import { inlinePlan } from './graph-inline.js';
 import { listenId, listenNode, planNode } from './graph-nodes.js';
 import { siteProblems } from './graph-references.js';
-import { entryOf, listeners, type Shape } from './graph-shape.js';
+import { entryOf, greetingFrom, listeners, talks, type Shape } from './graph-shape.js';
 import { stepProblems, withEveryStep } from './graph-steps.js';
 import { structureProblems, type GraphDocument, type GraphNode } from './graph.js';
 import { schemaProblem } from './json-schema.js';
@@ -137,18 +137,28 @@ function assemble(shape: Shape, entryId: string, context: CompileContext): Plan 
     const inlined = site.type === 'workflow' ? nested(site, node, context) : { nodes: [node], edges: [] };
     nodes.push(...inlined.nodes);
     edges.push(...inlined.edges);
-    if (site.type !== 'instruction_agent') continue;
-    nodes.push(listenNode(site));
+    if (!listensFirst(site, entryId, document.engine)) continue;
+    nodes.push(listenNode(site, greetingOf(site, shape)));
     edges.push(silent(listenId(site.node.id), site.node.id));
   }
   edges.push(...listeners(shape).map(([from, to]) => silent(from, to)));
-  const isTalk = sites.get(entryId)?.type === 'instruction_agent';
+  const first = sites.get(entryId);
+  const isTalk = first !== undefined && listensFirst(first, entryId, document.engine);
   return withEveryStep({
     entry: isTalk ? listenId(entryId) : entryId,
-    nodes: Object.fromEntries(nodes.map((node) => [node.id, withListeners(node, sites)])),
+    nodes: Object.fromEntries(nodes.map((node) => [node.id, withListeners(node, nodes)])),
     edges,
     ...schemasOf(document, sites.get(entryId)),
   });
+}
+
+/** A studio workflow has its user speak first, wherever it begins. */
+const listensFirst = (site: Site, entryId: string, engine: GraphDocument['engine']): boolean =>
+  talks(site, engine) || (engine === 'studio' && site.node.id === entryId);
+
+function greetingOf(site: Site, shape: Shape): string | undefined {
+  if (!talks(site, shape.document.engine)) return greetingFrom(site.node.id, shape);
+  return 'greeting' in site.config ? site.config.greeting : undefined;
 }
 
 const silent = (from: string, to: string): PlanEdge => ({
@@ -168,9 +178,9 @@ function nested(site: Extract<Site, { type: 'workflow' }>, node: PlanNode, { def
 }
 
 /** Whoever withdraws an agent withdraws its waiting for the user as well. */
-function withListeners(node: PlanNode, sites: ReadonlyMap<string, Site>): PlanNode {
+function withListeners(node: PlanNode, nodes: readonly PlanNode[]): PlanNode {
   if (node.kind !== 'cancel') return node;
-  const more = node.config.nodes.filter((id) => sites.get(id)?.type === 'instruction_agent').map(listenId);
+  const more = node.config.nodes.map(listenId).filter((id) => nodes.some((each) => each.id === id));
   return { ...node, config: { nodes: [...node.config.nodes, ...more] } };
 }
 

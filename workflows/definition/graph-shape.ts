@@ -68,6 +68,24 @@ export function reachableFrom(entry: string, { sites, ways }: Shape): ReadonlySe
   return seen;
 }
 
+/** Agents that have conversations of their own; those of an automation may also be mere steps. */
+export const talks = ({ type }: Site, engine: GraphDocument['engine']): boolean =>
+  type === 'instruction_agent' || (engine === 'studio' && (type === 'agent' || type === 'flow-agent'));
+
+/** What the nearest agent from a node on says first. */
+export function greetingFrom(id: string, { sites, ways }: Shape): string | undefined {
+  const seen = new Set<string>();
+  const queue = [id];
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    const site = sites.get(next);
+    if (seen.has(next) || site === undefined) continue;
+    seen.add(next);
+    if ('greeting' in site.config && site.config.greeting !== undefined) return site.config.greeting;
+    queue.push(...ways.filter((way) => way.from === next).map((way) => way.to));
+  }
+  return undefined;
+}
+
 /**
  * Where a conversation goes on when a node leads nowhere: to the agent that led to it, so that its user can be heard.
  * In a studio that holds for every node but an end, in an automation for agents that talk, routers and decisions.
@@ -84,19 +102,20 @@ export function listeners(shape: Shape): readonly (readonly [from: string, to: s
   });
 }
 
-function returns({ type }: Site, engine: GraphDocument['engine']): boolean {
-  if (type === 'instruction_agent' || type === 'router' || type === 'decision') return true;
+function returns(site: Site, engine: GraphDocument['engine']): boolean {
+  const { type } = site;
+  if (talks(site, engine) || type === 'router' || type === 'decision') return true;
   return engine === 'studio' && type !== 'end';
 }
 
-function nearestAgent(from: Site, { sites, ways }: Shape): string | null {
+function nearestAgent(from: Site, { document, sites, ways }: Shape): string | null {
   const seen = new Set<string>();
   const queue = [from.node.id];
   for (let id = queue.shift(); id !== undefined; id = queue.shift()) {
     const site = sites.get(id);
     if (seen.has(id) || site === undefined || site.node.within !== from.node.within) continue;
     seen.add(id);
-    if (site.type === 'instruction_agent') return id;
+    if (talks(site, document.engine)) return id;
     queue.push(...ways.filter((way) => way.to === id).map((way) => way.from));
   }
   return null;

@@ -1,6 +1,6 @@
 import { readsOfSite } from './graph-nodes.js';
 import { listenId } from './graph-nodes.js';
-import type { Shape } from './graph-shape.js';
+import { talks, type Shape } from './graph-shape.js';
 import type { Condition, Plan, Reads } from './plan.js';
 import { pointerOf, type GraphProblem } from './problems.js';
 import { EVERY_STEP } from './reads.js';
@@ -9,7 +9,7 @@ import { EVERY_STEP } from './reads.js';
 
 export function stepProblems({ document, sites, ways }: Shape): readonly GraphProblem[] {
   const known = new Set<string>(document.nodes.map((node) => node.id));
-  for (const [id, { type }] of sites) if (type === 'instruction_agent') known.add(listenId(id));
+  for (const [id, site] of sites) if (talks(site, document.engine)) known.add(listenId(id));
   const unknownOf = (reads: Reads | undefined): readonly string[] =>
     (reads?.steps ?? []).filter((id) => id !== EVERY_STEP && !known.has(id));
   const ofNodes = [...sites.values()].flatMap((site) =>

@@ -1,14 +1,16 @@
-import { EVERY_STEP } from '../definition/reads.js';
 import type { Plan, PlanEdge, PlanNode, Port } from '../definition/plan.js';
+import { EVERY_STEP } from '../definition/reads.js';
 
 /** What is asked of a plan again and again, worked out once a plan. */
 interface Index {
   readonly out: ReadonlyMap<string, readonly PlanEdge[]>;
   readonly in: ReadonlyMap<string, readonly PlanEdge[]>;
-  /** For each join the nodes its edges come from. */
+  /** For each node the nodes its edges come from. */
   readonly sources: ReadonlyMap<string, readonly string[]>;
-  /** Nodes whose output some expression reads. */
+  /** Ids of nodes whose output some expression reads. */
   readonly kept: ReadonlySet<string>;
+  /** Places of the nodes in the document. */
+  readonly places: ReadonlyMap<string, number>;
 }
 
 const indexes = new WeakMap<Plan, Index>();
@@ -23,6 +25,7 @@ function indexOf(plan: Plan): Index {
     in: into,
     sources: new Map([...into].map(([id, edges]) => [id, [...new Set(edges.map((edge) => edge.from))]])),
     kept: keptNodes(plan),
+    places: new Map(Object.keys(plan.nodes).map((id, place) => [id, place])),
   };
   indexes.set(plan, index);
   return index;
@@ -30,7 +33,11 @@ function indexOf(plan: Plan): Index {
 
 function groupEdges(edges: readonly PlanEdge[], by: (edge: PlanEdge) => string): Map<string, PlanEdge[]> {
   const groups = new Map<string, PlanEdge[]>();
-  for (const edge of edges) groups.set(by(edge), [...(groups.get(by(edge)) ?? []), edge]);
+  for (const edge of edges) {
+    const group = groups.get(by(edge));
+    if (group === undefined) groups.set(by(edge), [edge]);
+    else group.push(edge);
+  }
   return groups;
 }
 
@@ -50,26 +57,23 @@ export const nodeOf = (plan: Plan, nodeId: string): PlanNode => {
 
 /** Edges leaving a node by one port, in the author's order. */
 export const edgesFrom = (plan: Plan, nodeId: string, port: Port): readonly PlanEdge[] =>
-  (indexOf(plan).out.get(nodeId) ?? NONE).filter((edge) => edge.port === port);
+  edgesOutOf(plan, nodeId).filter((edge) => edge.port === port);
+
+export const edgesOutOf = (plan: Plan, nodeId: string): readonly PlanEdge[] => indexOf(plan).out.get(nodeId) ?? NONE;
 
 export const edgesInto = (plan: Plan, nodeId: string): readonly PlanEdge[] => indexOf(plan).in.get(nodeId) ?? NONE;
 
 export const sourcesOf = (plan: Plan, nodeId: string): readonly string[] => indexOf(plan).sources.get(nodeId) ?? NONE;
 
+/** Some expressions say only while they run which node they read: then all outputs are kept. */
 export function isKept(plan: Plan, nodeId: string): boolean {
   const { kept } = indexOf(plan);
   return kept.has(nodeId) || kept.has(EVERY_STEP);
 }
 
-/** The given nodes and all that can be come to from them without passing through `barrier`. */
-export function reachable(plan: Plan, from: Iterable<string>, barrier: string): ReadonlySet<string> {
-  const { out } = indexOf(plan);
-  const seen = new Set<string>();
-  const queue = [...from];
-  for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
-    if (id === barrier || seen.has(id)) continue;
-    seen.add(id);
-    for (const edge of out.get(id) ?? NONE) queue.push(edge.to);
-  }
-  return seen;
+/** The order of nodes in the document: what has no other order goes by it, so that it never depends on who was first. */
+export function inPlanOrder<T>(plan: Plan, things: readonly T[], nodeIdOf: (thing: T) => string): readonly T[] {
+  const { places } = indexOf(plan);
+  const placeOf = (thing: T): number => places.get(nodeIdOf(thing)) ?? 0;
+  return things.toSorted((a, b) => placeOf(a) - placeOf(b));
 }

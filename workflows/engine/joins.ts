@@ -1,11 +1,19 @@
-import { inScope } from '../contract/ids.js';
 import type { NodeOf, Plan } from '../definition/plan.js';
 import type { Value } from '../definition/values.js';
-import { nodeOf, reachable, sourcesOf } from './graph.js';
+import { inPlanOrder, nodeOf, sourcesOf } from './graph.js';
+import { feedersOf, isSameRound, roundAt, wayInto, type Round } from './rounds.js';
 import type { Arrival, RunState } from './state.js';
-import { enter, pendingJoins, tokensIn, withdraw } from './tokens.js';
+import { own, put, without } from './records.js';
+import { courseOf, enter, markLate, setCourse, visitsIn, withdraw, type Token } from './tokens.js';
 
 type Join = NodeOf<'join'>;
+
+/** A join of one frame, in one of its rounds: tokens of different rounds do not meet. */
+interface At {
+  readonly scope: string;
+  readonly join: Join;
+  readonly round: Round;
+}
 
 /** How many different sources make a join fire. */
 const needed = (plan: Plan, { id, config }: Join): number =>
@@ -15,100 +23,152 @@ export const joinInput = (arrived: readonly Arrival[]): Value => ({
   parts: Object.fromEntries(arrived.map(({ nodeId, value }) => [nodeId, value])),
 });
 
-/** The oldest arrival of each source: what a firing consumes. Later ones of the same source are for the next time. */
-function firstOfEach(arrived: readonly Arrival[]): readonly Arrival[] {
-  return arrived.filter((each, index) => arrived.findIndex(({ nodeId }) => nodeId === each.nodeId) === index);
+const allArrivedAt = (state: RunState, scope: string, joinId: string): readonly Arrival[] =>
+  own(courseOf(state, scope).arrivals, joinId) ?? [];
+
+function setArrived(
+  state: RunState,
+  { scope, join }: Pick<At, 'scope' | 'join'>,
+  arrived: readonly Arrival[],
+): RunState {
+  const { arrivals } = courseOf(state, scope);
+  const others = arrived.length === 0 ? without(arrivals, join.id) : put(arrivals, join.id, arrived);
+  return setCourse(state, scope, { arrivals: others });
 }
 
-/** Takes in what comes to a join, and fires it when enough has come. */
-export function arrive(plan: Plan, state: RunState, at: { scope: string; join: Join; arrival: Arrival }): RunState {
-  const { scope, join, arrival } = at;
-  const key = inScope(scope, join.id);
-  const swallows = state.swallows[key] ?? [];
-  if (swallows.includes(arrival.nodeId)) return setSwallows(state, key, without(swallows, arrival.nodeId));
-  const arrived = [...(state.arrivals[key] ?? []), arrival];
-  const next = { ...state, arrivals: { ...state.arrivals, [key]: arrived } };
-  return firstOfEach(arrived).length >= needed(plan, join) ? fire(plan, next, { scope, join }) : next;
+const arrivedAt = (state: RunState, { scope, join, round }: At): readonly Arrival[] =>
+  allArrivedAt(state, scope, join.id).filter(({ late }) => isSameRound(late, round));
+
+/** The oldest arrival of each source, in the sources' order: what a firing consumes. Later ones are for the next time. */
+function firstOfEach(plan: Plan, arrived: readonly Arrival[], join: Join): readonly Arrival[] {
+  const first = new Map(arrived.toReversed().map((each) => [each.nodeId, each]));
+  return sourcesOf(plan, join.id).flatMap((source) => first.get(source) ?? []);
 }
 
-function fire(plan: Plan, state: RunState, { scope, join }: { scope: string; join: Join }): RunState {
-  const key = inScope(scope, join.id);
-  const arrived = state.arrivals[key] ?? [];
-  const consumed = firstOfEach(arrived);
-  const rest = arrived.filter((each) => !consumed.includes(each));
-  const kept = { ...state, arrivals: setOrDrop(state.arrivals, key, rest) };
-  const came = new Set(consumed.map(({ nodeId }) => nodeId));
-  const missing = sourcesOf(plan, join.id).filter((source) => !came.has(source));
-  const input = joinInput(consumed);
+/** Takes in what comes to a join, unless the join has gone on without it; `fireIfEnough` is to follow. */
+export function arrive(
+  plan: Plan,
+  state: RunState,
+  { scope, join, token }: { readonly scope: string; readonly join: Join; readonly token: Arrival },
+): RunState {
+  const { nodeId, value, late } = token;
+  if (late?.includes(wayInto(nodeId, join.id)) === true) return state;
+  const round = roundAt(plan, join.id, late);
+  const arrival = { nodeId, value, ...(round.length === 0 ? {} : { late: round }) };
+  return setArrived(state, { scope, join }, [...allArrivedAt(state, scope, join.id), arrival]);
+}
+
+/** Fires a join if enough of one round has come. */
+export function fireIfEnough(
+  plan: Plan,
+  state: RunState,
+  { scope, join }: { readonly scope: string; readonly join: Join },
+): RunState {
+  const newest = allArrivedAt(state, scope, join.id).at(-1);
+  if (newest === undefined) return state;
+  const at = { scope, join, round: newest.late ?? [] };
+  const came = new Set(arrivedAt(state, at).map(({ nodeId }) => nodeId));
+  return came.size >= needed(plan, join) ? fire(plan, state, at) : state;
+}
+
+function fire(plan: Plan, state: RunState, at: At): RunState {
+  const { scope, join, round } = at;
+  const arrived = arrivedAt(state, at);
+  const consumed = firstOfEach(plan, arrived, join);
+  const left = settleRest(plan, consume(state, at, consumed), { ...at, missing: missingSources(plan, arrived, join) });
+  const marks = round.length === 0 ? {} : { late: round };
+  return enter(left, { scope, nodeId: join.id, input: joinInput(consumed), ...marks });
+}
+
+/** What could still have come is withdrawn, or marked to be ignored when it comes by a way the join did not wait for. */
+function settleRest(
+  plan: Plan,
+  state: RunState,
+  { scope, join, round, missing }: At & { readonly missing: readonly string[] },
+): RunState {
+  const isComing = ({ nodeId, late }: Token, source: string): boolean =>
+    feedersOf(plan, source, join.id).has(nodeId) && isSameRound(roundAt(plan, join.id, late), round);
+  const waysOf = (token: Token): readonly string[] =>
+    missing.filter((source) => isComing(token, source)).map((source) => wayInto(source, join.id));
   if (join.config.cancelRest === true) {
-    const upstream = upstreamOf(plan, kept, { scope, joinId: join.id });
-    return enter(
-      withdraw(kept, scope, (id) => upstream.has(id)),
-      { scope, nodeId: join.id, input },
-    );
+    return withdraw(state, scope, (token) => sourcesOf(plan, join.id).some((source) => isComing(token, source)));
   }
-  const coming = reachable(plan, tokensIn(kept, scope), join.id);
-  const late = missing.filter((source) => coming.has(source));
-  return enter(setSwallows(kept, key, late), { scope, nodeId: join.id, input });
+  return missing.length === 0 ? state : markLate(state, scope, waysOf);
 }
 
-/** The nodes holding tokens that could still come to the join. */
-function upstreamOf(plan: Plan, state: RunState, { scope, joinId }: { scope: string; joinId: string }) {
-  const sources = new Set(sourcesOf(plan, joinId));
-  const holders = tokensIn(state, scope).filter((id) => id !== joinId);
-  return new Set(holders.filter((id) => [...reachable(plan, [id], joinId)].some((each) => sources.has(each))));
+function consume(state: RunState, at: At, consumed: readonly Arrival[]): RunState {
+  const taken = new Set(consumed);
+  const rest = allArrivedAt(state, at.scope, at.join.id).filter((each) => !taken.has(each));
+  return setArrived(state, at, rest);
+}
+
+function missingSources(plan: Plan, arrived: readonly Arrival[], join: Join): readonly string[] {
+  const came = new Set(arrived.map(({ nodeId }) => nodeId));
+  return sourcesOf(plan, join.id).filter((source) => !came.has(source));
+}
+
+interface Pending extends At {
+  readonly token: Token;
+  /** Sources of which nothing has come. */
+  readonly missing: readonly string[];
 }
 
 /**
  * A join that waits for more than can still come fires with what it has: a branch not taken must not hold it for ever.
- * Joins that wait for each other with no token left elsewhere: the first goes, or none ever would.
+ * Of joins that wait for nothing but each other the first in the plan goes, or none ever would.
  */
 export function fireStranded(plan: Plan, state: RunState, scope: string): RunState | null {
-  const waiting = pendingJoins(state, scope);
-  if (waiting.length === 0) return null;
-  const tokens = tokensIn(state, scope);
-  const stranded = waiting.find((id) => {
-    const arrived = new Set((state.arrivals[inScope(scope, id)] ?? []).map(({ nodeId }) => nodeId));
-    const coming = reachable(
-      plan,
-      tokens.filter((each) => each !== id),
-      id,
-    );
-    return !sourcesOf(plan, id).some((source) => !arrived.has(source) && coming.has(source));
-  });
-  const isStill = tokens.length === waiting.length;
-  const chosen = stranded ?? (isStill ? waiting[0] : undefined);
-  if (chosen === undefined) return null;
-  const join = nodeOf(plan, chosen);
-  return join.kind === 'join' ? fire(plan, state, { scope, join }) : null;
+  const stranded = strandedIn(plan, state, scope);
+  const tokens = stranded.map(({ token }) => token);
+  const chosen = stranded.find((pending) => !expects(plan, pending, tokens)) ?? stranded[0];
+  return chosen === undefined ? null : fire(plan, state, chosen);
 }
 
-/** A source that can no longer come is no longer ignored: what comes from it later is of another round. */
-export function pruneSwallows(plan: Plan, state: RunState, scope: string): RunState {
-  let next = state;
-  for (const [key, sources] of Object.entries(state.swallows)) {
-    const id = scope === '' ? key : key.slice(scope.length + 1);
-    if (inScope(scope, id) !== key || plan.nodes[id] === undefined) continue;
-    const coming = reachable(plan, tokensIn(state, scope), id);
-    const left = sources.filter((source) => coming.has(source));
-    if (left.length < sources.length) next = setSwallows(next, key, left);
+/** Pending joins to which nothing can come but from each other, in the plan's order. */
+function strandedIn(plan: Plan, state: RunState, scope: string): readonly Pending[] {
+  let waiting = pendingIn(plan, state, scope);
+  if (waiting.length === 0) return [];
+  let moving: readonly Token[] = visitsIn(state, scope);
+  while (moving.length > 0) {
+    const tokens = moving;
+    const hopeful = waiting.filter((pending) => expects(plan, pending, tokens));
+    waiting = waiting.filter((pending) => !hopeful.includes(pending));
+    moving = hopeful.map(({ token }) => token);
   }
-  return next;
+  return waiting;
 }
 
-const setSwallows = (state: RunState, key: string, sources: readonly string[]): RunState => ({
-  ...state,
-  swallows: setOrDrop(state.swallows, key, sources),
-});
-
-const without = (list: readonly string[], item: string): readonly string[] => list.filter((each) => each !== item);
-
-function setOrDrop<T>(
-  record: Readonly<Record<string, readonly T[]>>,
-  key: string,
-  list: readonly T[],
-): Readonly<Record<string, readonly T[]>> {
-  if (list.length > 0) return { ...record, [key]: list };
-  const { [key]: _dropped, ...rest } = record;
-  return rest;
+function pendingIn(plan: Plan, state: RunState, scope: string): readonly Pending[] {
+  const pending = Object.keys(courseOf(state, scope).arrivals).flatMap((id) => {
+    const join = nodeOf(plan, id);
+    return join.kind === 'join' ? roundsAt(plan, state, { scope, join }) : [];
+  });
+  return inPlanOrder(plan, pending, ({ join }) => join.id);
 }
+
+function roundsAt(
+  plan: Plan,
+  state: RunState,
+  { scope, join }: { readonly scope: string; readonly join: Join },
+): readonly Pending[] {
+  const all = allArrivedAt(state, scope, join.id);
+  const isFirst = ({ late }: Arrival, index: number): boolean =>
+    all.findIndex((each) => isSameRound(each.late, late)) === index;
+  return all.filter(isFirst).map(({ late: round = [] }) => {
+    const at = { scope, join, round };
+    return {
+      ...at,
+      token: { nodeId: join.id, late: round },
+      missing: missingSources(plan, arrivedAt(state, at), join),
+    };
+  });
+}
+
+/** Whether one of the tokens could still bring the join what it lacks. */
+const expects = (plan: Plan, { join, round, missing }: Pending, tokens: readonly Token[]): boolean =>
+  tokens.some(
+    ({ nodeId, late }) =>
+      missing.some(
+        (source) => feedersOf(plan, source, join.id).has(nodeId) && late?.includes(wayInto(source, join.id)) !== true,
+      ) && isSameRound(roundAt(plan, join.id, late), round),
+  );

@@ -1,5 +1,6 @@
+import { visitKey } from '../contract/ids.js';
 import { executionClass, type Plan, type PlanNode } from '../definition/plan.js';
-import { edgesFrom, edgesInto, nodeOf } from './graph.js';
+import { edgesFrom, edgesInto, isKept, nodeOf } from './graph.js';
 import type { RunState, Visit } from './state.js';
 
 const LONGEST_LINE = 20;
@@ -18,22 +19,25 @@ export function lineFrom(plan: Plan, nodeId: string): readonly PlanNode[] {
 
 function follower(plan: Plan, line: readonly PlanNode[]): PlanNode | null {
   const last = line.at(-1);
-  if (last === undefined || !isPlain(last)) return null;
-  const [edge, ...more] = edgesFrom(plan, last.id, 'out');
+  const next = last === undefined ? null : onlyNext(plan, last);
+  return next !== null && isPlain(next) && !readsVarsOf(next, line) && !line.includes(next) ? next : null;
+}
+
+/** The node that always follows and is come to in no other way, if no expression wants the output in between. */
+function onlyNext(plan: Plan, node: PlanNode): PlanNode | null {
+  if (!isPlain(node) || isKept(plan, node.id)) return null;
+  const [edge, ...more] = edgesFrom(plan, node.id, 'out');
   if (edge === undefined || more.length > 0 || edge.condition.type !== 'always') return null;
-  const next = nodeOf(plan, edge.to);
-  const alone = edgesInto(plan, next.id).length === 1;
-  return alone && isPlain(next) && !readsAny(next, line) && !line.includes(next) ? next : null;
+  return edgesInto(plan, edge.to).length === 1 ? nodeOf(plan, edge.to) : null;
 }
 
 /** Nothing outside the line may be told of, or ask about, what happens between its steps. */
 const isPlain = (node: PlanNode): boolean =>
   executionClass(node) === 'fast' && node.undo === undefined && node.mutex === undefined && node.saveAs === undefined;
 
-/** What a step reads travels with the line's start, so it may not be an output of the line itself. */
-const readsAny = (node: PlanNode, line: readonly PlanNode[]): boolean =>
-  line.some((each) => node.reads?.steps?.includes(each.id) === true) ||
-  (node.reads?.vars === true && line.some((each) => each.kind !== 'notify' && each.kind !== 'channel_send'));
+/** What a step reads travels with the line's start, so the line itself may not change it. */
+const readsVarsOf = (node: PlanNode, line: readonly PlanNode[]): boolean =>
+  node.reads?.vars === true && line.some((each) => each.kind !== 'notify' && each.kind !== 'channel_send');
 
 /** Whether the run ends as soon as this line has succeeded: nothing else is under way and nothing follows. */
 export function endsWith(
@@ -41,8 +45,8 @@ export function endsWith(
   state: RunState,
   { head, last }: { readonly head: Visit; readonly last: PlanNode },
 ): boolean {
-  const others = Object.values(state.open).some((visit) => visit !== head) || state.ready.length > 0;
-  const arrived = Object.values(state.arrivals).some((each) => each.length > 0);
+  const others = state.ready.length > 0 || Object.keys(state.open).some((key) => key !== visitKey(head));
+  const arrived = Object.keys(state.arrivals).length > 0;
   const isLast = edgesFrom(plan, last.id, 'out').length === 0 && head.scope === '';
   return isLast && !others && !arrived && state.sinks.length === 0 && plan.outputSchema === undefined;
 }

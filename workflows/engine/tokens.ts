@@ -1,106 +1,124 @@
 import { inScope, visitKey } from '../contract/ids.js';
-import type { Value } from '../definition/values.js';
-import type { RunState, Visit } from './state.js';
+import { mapped, own, put, without, withoutInside } from './records.js';
+import type { Arrival, Course, RunState, Visit } from './state.js';
 
 /** Where a run stands: what is due, under way, or has arrived at a join and waits there. */
 
+/** Something under way at a node. */
+export interface Token {
+  readonly nodeId: string;
+  readonly late?: readonly string[];
+}
+
 export const stepped = (state: RunState): RunState => ({ ...state, seq: state.seq + 1 });
 
-/** Reserves the next visit of a node within its frame. */
+export const isOpen = (state: RunState, visit: Visit): boolean => state.open[visitKey(visit)] !== undefined;
+
+const isSame = (one: Visit, other: Visit): boolean =>
+  one.visit === other.visit && one.nodeId === other.nodeId && one.scope === other.scope;
+
+/** How far a frame, or the root, has come. */
+export const courseOf = (state: RunState, scope: string): Course => state.frames[scope] ?? state;
+
+export function setCourse(state: RunState, scope: string, change: Partial<Course>): RunState {
+  const frame = state.frames[scope];
+  if (frame === undefined) return { ...state, ...change };
+  return { ...state, frames: put(state.frames, scope, { ...frame, ...change }) };
+}
+
+/** Reserves the next visit of a node within its frame; what undoes something of a frame that is gone counts at the root. */
 export function reserve(
   state: RunState,
   scope: string,
   nodeId: string,
 ): { readonly state: RunState; readonly visit: number } {
-  const key = inScope(scope, nodeId);
-  const visit = (state.visits[key] ?? 0) + 1;
-  return { state: { ...state, seq: state.seq + 1, visits: { ...state.visits, [key]: visit } }, visit };
+  const { visits } = courseOf(state, scope);
+  const key = state.frames[scope] === undefined ? inScope(scope, nodeId) : nodeId;
+  const visit = (own(visits, key) ?? 0) + 1;
+  return { state: setCourse(stepped(state), scope, { visits: put(visits, key, visit) }), visit };
 }
 
 /** Makes a node's next visit due. */
-export function enter(state: RunState, at: { scope: string; nodeId: string; input: Value }): RunState {
-  const { scope, nodeId, input } = at;
-  const reserved = reserve(state, scope, nodeId);
-  return { ...reserved.state, ready: [...state.ready, { nodeId, visit: reserved.visit, scope, input }] };
+export function enter(state: RunState, at: Omit<Visit, 'visit'>): RunState {
+  const reserved = reserve(state, at.scope, at.nodeId);
+  return { ...reserved.state, ready: [...state.ready, { ...at, visit: reserved.visit }] };
 }
 
 /** Takes a ready visit under way. */
 export function start(state: RunState, visit: Visit): RunState {
-  return {
-    ...state,
-    seq: state.seq + 1,
-    ready: state.ready.filter((each) => each !== visit),
-    open: { ...state.open, [visitKey(visit)]: visit },
-  };
+  const at = state.ready.findIndex((each) => isSame(each, visit));
+  const ready = at === -1 ? state.ready : state.ready.toSpliced(at, 1);
+  return { ...stepped(state), ready, open: put(state.open, visitKey(visit), visit) };
 }
 
 /** Ends an open visit, and whatever runs inside it. */
 export function close(state: RunState, visit: Visit): RunState {
   const key = visitKey(visit);
-  const { [key]: _closed, ...open } = state.open;
-  const { [key]: _parked, ...parked } = state.parked;
-  return dropGroup({ ...state, seq: state.seq + 1, open, parked }, key);
+  const closed = { ...stepped(state), open: without(state.open, key), parked: without(state.parked, key) };
+  return dropGroup(closed, key);
 }
 
 /** Moves the token of an open visit to a later visit of the same line. */
 export function advance(state: RunState, from: Visit, to: Visit): RunState {
+  const late = state.open[visitKey(from)]?.late ?? [];
   const closed = close(state, from);
-  return { ...closed, open: { ...closed.open, [visitKey(to)]: to } };
+  return { ...closed, open: put(closed.open, visitKey(to), marked(to, late)) };
 }
 
-/** Nodes of one frame that hold a token, joins that wait for more included. */
-export function tokensIn(state: RunState, scope: string): readonly string[] {
-  const visits = [...state.ready, ...Object.values(state.open)].filter((visit) => visit.scope === scope);
-  return [...visits.map((visit) => visit.nodeId), ...pendingJoins(state, scope)];
+const marked = <T extends Token>(token: T, ways: readonly string[]): T =>
+  ways.length === 0 ? token : { ...token, late: [...new Set([...(token.late ?? []), ...ways])] };
+
+/** Marks what is under way in a frame. */
+export function markLate(state: RunState, scope: string, waysOf: (token: Token) => readonly string[]): RunState {
+  const mark = (visit: Visit): Visit => (visit.scope === scope ? marked(visit, waysOf(visit)) : visit);
+  const markAll = (arrived: readonly Arrival[], joinId: string) =>
+    arrived.map((each) => marked(each, waysOf(tokenAt(joinId, each))));
+  const next = { ...state, ready: state.ready.map(mark), open: mapped(state.open, mark) };
+  return setCourse(next, scope, { arrivals: mapped(courseOf(state, scope).arrivals, markAll) });
 }
 
-export function pendingJoins(state: RunState, scope: string): readonly string[] {
-  const prefix = scope === '' ? '' : `${scope}/`;
-  return Object.entries(state.arrivals).flatMap(([key, arrived]) => {
-    const nodeId = key.slice(prefix.length);
-    return arrived.length > 0 && key.startsWith(prefix) && !nodeId.includes('/') ? [nodeId] : [];
-  });
-}
+/** What has arrived at a join is there, not where it came from. */
+const tokenAt = (nodeId: string, { late }: Arrival): Token => ({ nodeId, ...(late === undefined ? {} : { late }) });
 
-/** Withdraws what is due, under way or has arrived in some nodes of a frame, with all that runs inside them. */
-export function withdraw(state: RunState, scope: string, isMeant: (nodeId: string) => boolean): RunState {
-  const meant = (visit: Visit): boolean => visit.scope === scope && isMeant(visit.nodeId);
-  let next: RunState = {
-    ...stepped(state),
-    ready: state.ready.filter((visit) => !meant(visit)),
-    arrivals: Object.fromEntries(
-      Object.entries(state.arrivals).filter(
-        ([key]) => !pendingJoins(state, scope).some((id) => isMeant(id) && inScope(scope, id) === key),
-      ),
-    ),
+/** Visits of one frame that are due or under way. */
+export const visitsIn = (state: RunState, scope: string): readonly Visit[] => [
+  ...state.ready.filter((visit) => visit.scope === scope),
+  ...Object.values(state.open).filter((visit) => visit.scope === scope),
+];
+
+/** Whether nothing more can happen in a frame. */
+export const isIdle = (state: RunState, scope: string): boolean =>
+  !state.ready.some((visit) => visit.scope === scope) &&
+  !Object.values(state.open).some((visit) => visit.scope === scope) &&
+  Object.keys(courseOf(state, scope).arrivals).length === 0;
+
+/** Withdraws what is due, under way or has arrived in a frame, with all that runs inside it. */
+export function withdraw(state: RunState, scope: string, isMeant: (token: Token) => boolean): RunState {
+  const stays = (visit: Visit): boolean => visit.scope !== scope || !isMeant(visit);
+  const left = (arrived: readonly Arrival[], joinId: string) => {
+    const staying = arrived.filter((each) => !isMeant(tokenAt(joinId, each)));
+    return staying.length === 0 ? undefined : staying;
   };
-  for (const visit of Object.values(state.open)) if (meant(visit)) next = close(next, visit);
-  return next;
+  const next = setCourse(stepped(state), scope, { arrivals: mapped(courseOf(state, scope).arrivals, left) });
+  return Object.values(state.open)
+    .filter((visit) => !stays(visit))
+    .reduce(close, { ...next, ready: state.ready.filter(stays) });
 }
 
 /** Forgets a map or loop: its frames, and theirs. */
-export function dropGroup(state: RunState, owner: string): RunState {
-  if (state.groups[owner] === undefined) return state;
-  const { [owner]: _dropped, ...groups } = state.groups;
-  const inside = Object.keys(state.frames).filter((id) => state.frames[id]?.owner === owner);
-  return inside.reduce((next, id) => dropFrame(next, id), { ...state, groups });
-}
+export const dropGroup = (state: RunState, owner: string): RunState =>
+  state.groups[owner] === undefined ? state : dropInside({ ...state, groups: without(state.groups, owner) }, owner);
 
-/** Forgets a frame with everything in it. */
-export function dropFrame(state: RunState, id: string): RunState {
-  const isInside = (scope: string): boolean => scope === id || scope.startsWith(`${id}/`);
-  const keyed = <T>(record: Readonly<Record<string, T>>): Readonly<Record<string, T>> =>
-    Object.fromEntries(Object.entries(record).filter(([key]) => !key.startsWith(`${id}/`)));
+/** Forgets everything inside a map or loop, or inside a frame, but not itself. */
+export function dropInside(state: RunState, id: string): RunState {
+  const prefix = `${id}/`;
   return {
     ...state,
-    ready: state.ready.filter((visit) => !isInside(visit.scope)),
-    open: keyed(state.open),
-    parked: keyed(state.parked),
-    visits: keyed(state.visits),
-    arrivals: keyed(state.arrivals),
-    swallows: keyed(state.swallows),
-    outputs: keyed(state.outputs),
-    groups: keyed(state.groups),
-    frames: Object.fromEntries(Object.entries(state.frames).filter(([frame]) => !isInside(frame))),
+    ready: state.ready.filter(({ scope }) => scope !== id && !scope.startsWith(prefix)),
+    open: withoutInside(state.open, prefix),
+    parked: withoutInside(state.parked, prefix),
+    outputs: withoutInside(state.outputs, prefix),
+    groups: withoutInside(state.groups, prefix),
+    frames: withoutInside(state.frames, prefix),
   };
 }

@@ -3,6 +3,7 @@ import type { Json } from '../definition/values.js';
 
 const MOST_SAID = 100;
 const MOST_TRACE = 500;
+const MOST_TURNS = 50;
 
 /** What the user of a conversation said last, and what the run has said and done since. */
 export class Conversation {
@@ -25,13 +26,24 @@ export class Conversation {
   }
 
   /** The user speaks: what was said before belongs to the turn before. */
-  hear(message: string): void {
-    this.talk = { message, isHeard: true, said: [], trace: [] };
+  hear(message: string, turn?: string): void {
+    const { turns = [] } = this.talk;
+    const heard = turn === undefined ? turns : [...turns, turn].slice(-MOST_TURNS);
+    this.talk = { message, isHeard: true, said: [], trace: [], turns: heard };
   }
 
-  say(nodeId: string, text: string): void {
-    if (text !== '')
-      this.talk = { ...this.talk, said: [...this.talk.said, { node_id: nodeId, text }].slice(-MOST_SAID) };
+  hasHeard(turn: string | undefined): boolean {
+    return turn !== undefined && this.talk.turns?.includes(turn) === true;
+  }
+
+  /** Somebody answered: whoever listens next waits for the next message. */
+  answer(): void {
+    this.talk = { ...this.talk, isHeard: true };
+  }
+
+  say(said: Said): void {
+    if (said.text === '' && said.value === undefined) return;
+    this.talk = { ...this.talk, said: [...this.talk.said, said].slice(-MOST_SAID) };
   }
 
   trace(type: string, nodeId: string, details: Readonly<Record<string, Json>> = {}): void {

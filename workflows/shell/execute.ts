@@ -144,12 +144,15 @@ async function setVars(session: RunSession, visit: Visit, node: NodeOf<'set'>): 
 async function endPath(session: RunSession, visit: Visit, node: NodeOf<'end'>): Promise<void> {
   const startedAt = Date.now();
   const { output: mapping, final_message: message, terminate } = node.config;
-  if (message !== undefined) session.talk.say(node.id, await textFor(session, visit, message));
+  const said = message === undefined ? '' : await textFor(session, visit, message);
+  if (!session.isOpen(visit)) return;
+  session.talk.say({ node_id: node.id, text: said });
   const output = mapping === undefined ? visit.input : await valueFor(session, visit, mapping);
-  if (!terminate) return leave(session, visit, { output, startedAt, endsPath: true });
+  const spoken = said === '' ? {} : { said };
+  if (!terminate) return leave(session, visit, { output, startedAt, endsPath: true, ...spoken });
   if (!session.isOpen(visit)) return;
   session.state = finishNow(session.state, output);
-  session.record(visit, { status: 'completed', output, startedAt, endedAt: Date.now() });
+  session.record(visit, { status: 'completed', output, startedAt, endedAt: Date.now(), ...spoken });
 }
 
 async function answerCaller(session: RunSession, visit: Visit, node: NodeOf<'respond'>): Promise<void> {

@@ -13,10 +13,11 @@ import {
   type ResolvedWait,
   type ResolveWait,
   type RetryNode,
+  type TakeTurn,
   type Turn,
 } from '../contract/messages.js';
 import type { OpenWait, RunInput, Vote, WaitSettlement } from '../contract/run.js';
-import { textOf, jsonOf, type Value } from '../definition/values.js';
+import { textOf, jsonOf } from '../definition/values.js';
 import { nodeOf } from '../engine/graph.js';
 import { moveTo } from './move.js';
 import type { RunSession } from './session.js';
@@ -124,16 +125,13 @@ function judgeTurn({ input, state }: RunSession): void {
 }
 
 /** Says the message to whichever node listens, and answers what the run says until it next waits or ends. */
-async function speakTo(
-  session: RunSession,
-  { message, text }: { readonly message: Value | null; readonly text: string | null },
-): Promise<Turn> {
+async function speakTo(session: RunSession, { message, text, id }: TakeTurn): Promise<Turn> {
   await session.quiet();
-  if (message !== null && !session.draining) {
+  if (message !== null && !session.draining && !session.talk.hasHeard(id)) {
     const wait = session.waits.undecided().find(({ kind }) => kind === 'message');
     if (wait === undefined || session.state.end !== null)
       throw refused('Nothing listens in this conversation now.', Failure.waitSettled);
-    session.talk.hear(text ?? '');
+    session.talk.hear(text ?? '', id);
     session.waits.settle({
       ...{ token: wait.token, outcome: 'resolved', by: 'user', note: null, value: message },
       at: Date.now(),
@@ -141,7 +139,8 @@ async function speakTo(
     await session.quiet();
   }
   const { said, entries } = session.talk;
-  const waiting = session.waits.undecided().find(({ kind }) => kind !== 'until');
+  const undecided = session.waits.undecided();
+  const waiting = undecided.find(({ kind }) => kind === 'message') ?? undecided.find(({ kind }) => kind !== 'until');
   return {
     isOver: !session.draining,
     status: session.status(),

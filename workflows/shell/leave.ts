@@ -3,6 +3,7 @@ import type { RunActivities, Scope } from '../contract/activities.js';
 import type { NodeError } from '../contract/failures.js';
 import { visitKey } from '../contract/ids.js';
 import { records } from '../contract/timeouts.js';
+import { toolsCalled } from '../definition/tools-called.js';
 import { conditionHolds, ExpressionError } from '../definition/expressions.js';
 import { mergeReads } from '../definition/expressions.js';
 import type { Condition, PlanEdge, Port, Reads } from '../definition/plan.js';
@@ -27,6 +28,8 @@ export interface Departure {
   readonly isRecorded?: boolean;
   /** Instead of choosing among the edges: the path ends here. */
   readonly endsPath?: boolean;
+  /** What was said to the user, where that is not the output. */
+  readonly said?: string;
 }
 
 /** Sends a visit's output along the edges whose conditions hold. */
@@ -43,7 +46,10 @@ export async function leave(session: RunSession, visit: Visit, departure: Depart
   session.state = complete(session.plan, session.state, { visit, output, port, edges });
   session.began.delete(visitKey(visit));
   if (!isRecorded || taken !== null || port !== 'out') {
-    session.record(visit, { status: 'completed', output, taken, port, decidedBy, startedAt, endedAt: Date.now() });
+    const { said } = departure;
+    const spoken = said === undefined ? {} : { said };
+    const ended = { status: 'completed', endedAt: Date.now() } as const;
+    session.record(visit, { ...ended, output, taken, port, decidedBy, startedAt, ...spoken });
   }
 }
 
@@ -52,12 +58,15 @@ function settleLate(session: RunSession, visit: Visit, output: Value): void {
   session.state = noteUndo(session.plan, session.state, { visit, output });
 }
 
-function speak(session: RunSession, visit: Visit, output: Value): void {
-  const node = nodeOf(session.plan, visit.nodeId);
-  if (node.kind === 'tool') session.talk.trace('workflow.tool.executed', node.id, { tool: node.config.tool_name });
+function speak({ plan, talk }: RunSession, visit: Visit, output: Value): void {
+  const node = nodeOf(plan, visit.nodeId);
+  for (const tool of toolsCalled(node, jsonOf(output))) talk.trace('workflow.tool.executed', node.id, { tool });
   if (node.kind === 'loop' && node.dialectKind === 'workflow')
-    session.talk.trace('workflow.subworkflow.leave', node.id);
-  if (node.says === true) session.talk.say(node.id, textOf(jsonOf(output) ?? ''));
+    talk.trace('workflow.subworkflow.leave', node.id);
+  if (node.says !== true) return;
+  const json = jsonOf(output);
+  talk.say(json === undefined ? { node_id: node.id, text: '', value: output } : { node_id: node.id, text: textOf(json) });
+  talk.answer();
 }
 
 async function chooseEdges(

@@ -1,5 +1,5 @@
 import { isCancellation, proxyActivities } from '@temporalio/workflow';
-import type { ActivityKind, RunActivities, SegmentStep } from '../contract/activities.js';
+import type { ActivityKind, RunActivities, Scope, SegmentStep } from '../contract/activities.js';
 import type { NodeError } from '../contract/failures.js';
 import { visitKey } from '../contract/ids.js';
 import { records, segment, SEGMENT_MARGIN_MS } from '../contract/timeouts.js';
@@ -54,9 +54,7 @@ export async function callSegment(session: RunSession, { line, input, finishes }
     startToCloseTimeout: timeoutMs,
     summary: line.map((step) => step.node.label).join(', '),
   };
-  const [first] = line;
-  if (first === undefined) throw new RangeError('a line has at least one step');
-  const scope = scopeOf(session, { ...first, input }, readsOfLine(line));
+  const scope = scopeOfLine(session, line, input);
   const flush = session.takeFlush(session.isPaused ? 'paused' : 'running');
   const { run } = session.input;
   const call = { run, steps: line, input, scope, flush, inlineLimitBytes: session.inlineLimit(), finishes };
@@ -68,16 +66,22 @@ export async function callSegment(session: RunSession, { line, input, finishes }
   }
 }
 
-const readsOfLine = (line: readonly SegmentStep[]) => {
-  const reads = line.map((step) => step.node.reads ?? {});
-  return {
-    vars: reads.some((each) => each.vars === true),
-    steps: [...new Set(reads.flatMap((each) => each.steps ?? []))],
-    run: reads.some((each) => each.run === true),
-    item: reads.some((each) => each.item === true),
-    message: reads.some((each) => each.message === true),
-  };
-};
+/** What any of its steps reads. */
+function scopeOfLine(session: RunSession, line: readonly SegmentStep[], input: Value): Scope {
+  const [first, ...others] = line.map((step) => scopeOf(session, { ...step, input }, step.node.reads));
+  if (first === undefined) throw new RangeError('a line has at least one step');
+  return others.reduce(
+    (scope, each) => ({
+      run: { id: scope.run.id, input: scope.run.input ?? each.run.input },
+      vars: { ...scope.vars, ...each.vars },
+      steps: { ...scope.steps, ...each.steps },
+      item: scope.item ?? each.item,
+      index: scope.index,
+      message: scope.message ?? each.message,
+    }),
+    first,
+  );
+}
 
 function reserveLine(session: RunSession, visit: Visit): readonly SegmentStep[] {
   return lineFrom(session.plan, visit.nodeId).map((node, index) => {

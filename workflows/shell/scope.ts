@@ -3,7 +3,14 @@ import type { Evaluated, RunActivities, Scope } from '../contract/activities.js'
 import type { NodeError } from '../contract/failures.js';
 import { inScope } from '../contract/ids.js';
 import { records } from '../contract/timeouts.js';
-import { EVERY_STEP, ExpressionError, namesOf, resolveMapping, type Names } from '../definition/expressions.js';
+import {
+  EVERY_STEP,
+  ExpressionError,
+  namedSteps,
+  namesOf,
+  resolveMapping,
+  type Names,
+} from '../definition/expressions.js';
 import type { Reads } from '../definition/plan.js';
 import { inline, jsonOf, type Json, type Value } from '../definition/values.js';
 import type { Visit } from '../engine/state.js';
@@ -24,11 +31,12 @@ export class NodeProblem extends Error {
 export function scopeOf(session: RunSession, visit: Visit, reads: Reads = {}): Scope {
   const { state, input } = session;
   const frame = state.frames[visit.scope];
-  const steps = readIds(session, reads).map((id) => [id, outputSeenFrom(session, visit.scope, id)] as const);
+  const ids = readIds(session, reads);
+  const outputs = Object.fromEntries(ids.map((id) => [id, outputSeenFrom(session, visit.scope, id)]));
   return {
     run: { id: input.run.runId, input: reads.run === true ? input.input : null },
     vars: reads.vars === true ? state.vars : {},
-    steps: Object.fromEntries(steps),
+    steps: namedSteps(outputs, { ...reads, steps: ids }),
     item: reads.item === true ? (frame?.item ?? null) : null,
     index: frame?.index ?? null,
     message: reads.message === true ? session.talk.message : null,
@@ -112,8 +120,9 @@ export async function valueFor(session: RunSession, visit: Visit, mapping: Json)
   return values['value'] ?? inline(null);
 }
 
-/** One mapping's value as text; what is large or no text is shown as JSON. */
+/** One mapping's value as text that can be stored; what is no text is shown as JSON. */
 export async function textFor(session: RunSession, visit: Visit, mapping: Json): Promise<string> {
   const json = jsonOf(await valueFor(session, visit, mapping)) ?? '';
-  return typeof json === 'string' ? json : JSON.stringify(json);
+  const text = typeof json === 'string' ? json : JSON.stringify(json);
+  return text.toWellFormed().replaceAll('\u0000', '\uFFFD');
 }

@@ -12,7 +12,7 @@ import type {
   StepRecord,
 } from '../contract/run.js';
 import type { Plan, PlanNode } from '../definition/plan.js';
-import { jsonOf, textOf, type Json, type Value } from '../definition/values.js';
+import { inline, jsonOf, textOf, type Json, type Value } from '../definition/values.js';
 import { nodeOf } from '../engine/graph.js';
 import { begin } from '../engine/reduce.js';
 import type { RunState, Visit } from '../engine/state.js';
@@ -107,9 +107,10 @@ export class RunSession {
     return this.busy > 0 || (this.state.ready.length > 0 && !this.isPaused && this.moving === 0);
   }
 
-  /** Until the run waits for somebody, has ended, or continues as new. */
+  /** Until the run and those it waits for wait for somebody, it has ended, or continues as new. */
   async quiet(): Promise<void> {
-    await condition(() => !this.isMoving() || this.draining);
+    const hasEnded = (): boolean => this.state.end !== null;
+    await condition(() => hasEnded() || this.draining || (!this.isMoving() && this.children.size === 0));
   }
 
   /** Waits beside an execution that itself idles or works. */
@@ -149,14 +150,15 @@ export class RunSession {
   record(
     visit: Visit,
     record: Pick<StepRecord, 'status' | 'startedAt'> &
-      Partial<Pick<StepRecord, 'output' | 'error' | 'taken' | 'port' | 'decidedBy' | 'endedAt'>>,
+      Partial<Pick<StepRecord, 'output' | 'error' | 'taken' | 'port' | 'decidedBy' | 'endedAt' | 'said'>>,
   ): void {
     const { dialectKind: kind, label } = nodeOf(this.plan, visit.nodeId);
     const { nodeId, visit: number, scope, input } = visit;
     const key = visitKey(visit);
     const at = this.pending.findIndex((each) => each.key === key);
-    if (at >= 0) this.pending.splice(at, 1);
+    const { said } = at < 0 ? {} : (this.pending.splice(at, 1)[0] ?? {});
     this.pending.push({
+      ...(said === undefined ? {} : { said }),
       ...{ key, nodeId, visit: number, scope, input, kind, label },
       seq: this.state.seq,
       ...{ output: null, error: null, taken: null, port: null, decidedBy: null, endedAt: null },
@@ -219,7 +221,7 @@ export class RunSession {
 }
 
 const newCarry = (plan: Plan, input: RunInput): RunCarry => ({
-  state: begin(plan, input.input),
+  state: { ...begin(plan, input.input), vars: firstVars(input) },
   recorded: 'queued',
   isPaused: false,
   response: null,
@@ -234,4 +236,12 @@ function firstMessage({ input, isConversation }: RunInput): string | null {
   const message = json !== null && typeof json === 'object' && 'message' in json ? json.message : undefined;
   if (typeof message === 'string') return message;
   return isConversation === true ? null : textOf(json);
+}
+
+/** What a conversation is given, beside the message, are its variables. */
+function firstVars({ input, isConversation }: RunInput): Readonly<Record<string, Value>> {
+  const json = jsonOf(input) ?? null;
+  if (isConversation !== true || json === null || typeof json !== 'object' || Array.isArray(json)) return {};
+  const given = Object.entries(json).filter(([name]) => name !== 'message');
+  return Object.fromEntries(given.map(([name, value]: readonly [string, Json]) => [name, inline(value)]));
 }

@@ -32,10 +32,11 @@ export async function runSubflow(session: RunSession, visit: Visit, node: NodeOf
   const startedAt = Date.now();
   let child: Child | null = null;
   if (!session.children.has(key) && !session.childEnds.has(key)) {
-    const input = node.config.input === undefined ? visit.input : await valueFor(session, visit, node.config.input);
+    const input = await inputFor(session, visit, node);
     const prepared = await prepare(session, key, { node, input });
     if ('error' in prepared) return failVisit(session, visit, { error: prepared.error, startedAt });
     session.record(visit, { status: 'running', startedAt });
+    session.talk.trace('workflow.subworkflow.enter', node.id, { run_id: prepared.child.run.runId });
     child = await launch(session, key, { input: prepared.child, isDetached: !node.config.wait });
     if (!node.config.wait) {
       return leave(session, visit, { output: inline({ run_id: prepared.child.run.runId }), startedAt });
@@ -48,6 +49,14 @@ export async function runSubflow(session: RunSession, visit: Visit, node: NodeOf
   session.childEnds.delete(key);
   if (end.status === 'completed') return leave(session, visit, { output: end.output, startedAt });
   failVisit(session, visit, { error: end.error, startedAt });
+}
+
+/** Who answers the user of a conversation is given what the user said. */
+async function inputFor(session: RunSession, visit: Visit, { config, says }: NodeOf<'subflow'>): Promise<Value> {
+  if (config.input !== undefined) return valueFor(session, visit, config.input);
+  const { message } = session.talk;
+  const isAsked = session.input.isConversation === true && says === true && message !== null;
+  return isAsked ? inline({ text: message }) : visit.input;
 }
 
 function prepare(

@@ -28,6 +28,7 @@ async function openWait(session: RunSession, visit: Visit, asked: NewWait): Prom
     status: isParked ? 'parked' : 'waiting',
     startedAt: wait.openedAt,
     ...(wait.error === undefined ? {} : { error: wait.error }),
+    ...(wait.kind === 'message' && wait.prompt !== undefined ? { said: wait.prompt } : {}),
   });
   await flushExcess(session);
   const flush = session.takeFlush(session.state.end === null ? session.status() : session.recorded);
@@ -160,19 +161,17 @@ export async function awaitEvent(session: RunSession, visit: Visit, node: NodeOf
   failVisit(session, visit, { error: { type: 'timeout', message }, startedAt });
 }
 
-/** The user of a conversation speaks next; a run that is none ends its path here. */
+/** The user of a conversation speaks next; a run that is none is told everything at its start, and its path ends here. */
 export async function awaitMessage(session: RunSession, visit: Visit, node: NodeOf<'listen'>): Promise<void> {
   const startedAt = Date.now();
   const unheard = session.talk.takeUnheard();
-  if (unheard !== null) return leave(session, visit, { output: messageOf(unheard), startedAt, decidedBy: 'user' });
   if (session.input.isConversation !== true) {
-    return leave(session, visit, { output: visit.input, startedAt, endsPath: true });
+    return leave(session, visit, { output: visit.input, startedAt, endsPath: unheard === null });
   }
-  const { greeting, timeout_seconds: timeout } = node.config;
-  if (greeting !== undefined && visit.visit === 1 && !isWaiting(session, visit)) {
-    session.talk.say(node.id, await textFor(session, visit, greeting));
-  }
-  const wait = await openWait(session, visit, { kind: 'message', deadline: inSeconds(timeout) });
+  if (unheard !== null) return leave(session, visit, { output: messageOf(unheard), startedAt, decidedBy: 'user' });
+  const deadline = inSeconds(node.config.timeout_seconds);
+  const prompt = await greet(session, visit, node);
+  const wait = await openWait(session, visit, { kind: 'message', deadline, ...(prompt === '' ? {} : { prompt }) });
   const settlement = await settlementOf(session, wait);
   if (settlement === null) return;
   if (settlement.outcome === 'expired') {
@@ -180,6 +179,15 @@ export async function awaitMessage(session: RunSession, visit: Visit, node: Node
   }
   const output = settlement.value ?? inline(null);
   await leave(session, visit, { output, startedAt: wait.openedAt, decidedBy: settlement.by });
+}
+
+/** Whoever was spoken to before needs no greeting. */
+async function greet(session: RunSession, visit: Visit, { id, config }: NodeOf<'listen'>): Promise<string> {
+  const isFirst = session.talk.message === null && visit.visit === 1 && !isWaiting(session, visit);
+  if (config.greeting === undefined || !isFirst) return '';
+  const text = await textFor(session, visit, config.greeting);
+  session.talk.say({ node_id: id, text });
+  return text;
 }
 
 const isWaiting = (session: RunSession, visit: Visit): boolean =>
