@@ -2,12 +2,15 @@ import { purgeEvents } from '../../db/events.js';
 import { markDispatched, queuedRuns } from '../../db/runs.js';
 import type { Database } from '../../db/client.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
-import { createReconcile, type ReconcileDeps } from './reconcile.js';
+import { createReconcile } from './reconcile.js';
 import type { RunEventService } from './run-events.js';
 
 export interface OutboxDeps {
   readonly db: Database;
-  readonly temporal: ReconcileDeps['temporal'] & Pick<TemporalGateway, 'startRun'>;
+  readonly temporal: Pick<
+    TemporalGateway,
+    'startRun' | 'takePlace' | 'cancelRun' | 'terminateRun' | 'tellParent' | 'statusOfRun'
+  >;
   readonly schedules: { readonly syncPending: () => Promise<unknown> };
   readonly events: Pick<RunEventService, 'deliverPending'>;
   readonly log: { readonly warn: (fields: object, message: string) => void };

@@ -61,11 +61,12 @@ function settleLate(session: RunSession, visit: Visit, output: Value): void {
 function speak({ plan, talk }: RunSession, visit: Visit, output: Value): void {
   const node = nodeOf(plan, visit.nodeId);
   for (const tool of toolsCalled(node, jsonOf(output))) talk.trace('workflow.tool.executed', node.id, { tool });
-  if (node.kind === 'loop' && node.dialectKind === 'workflow')
-    talk.trace('workflow.subworkflow.leave', node.id);
+  if (node.kind === 'loop' && node.dialectKind === 'workflow') talk.trace('workflow.subworkflow.leave', node.id);
   if (node.says !== true) return;
   const json = jsonOf(output);
-  talk.say(json === undefined ? { node_id: node.id, text: '', value: output } : { node_id: node.id, text: textOf(json) });
+  talk.say(
+    json === undefined ? { node_id: node.id, text: '', value: output } : { node_id: node.id, text: textOf(json) },
+  );
   talk.answer();
 }
 

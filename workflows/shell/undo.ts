@@ -4,7 +4,7 @@ import type { NodeOf } from '../definition/plan.js';
 import type { UndoEntry, Visit } from '../engine/state.js';
 import { close, reserve } from '../engine/tokens.js';
 import { failureOf } from './failures.js';
-import { leave } from './leave.js';
+import { leave, type Departure } from './leave.js';
 import { callSegment, stepFor } from './line.js';
 import { park } from '../engine/reduce.js';
 import type { RunSession } from './session.js';
@@ -40,8 +40,14 @@ async function undoOne(session: RunSession, { visit: undone, output, by }: UndoE
       if (mayWait) session.state = park(session.state, visit, failure);
       else session.record(visit, { status: 'failed', error: failure, startedAt, endedAt: Date.now() });
     }
-  } while (await awaitRetry(session, visit));
+  } while (await awaitRetry(session, visit, (happened) => noteUndone(session, visit, happened)));
   session.state = close(session.state, visit);
+}
+
+/** A person says that it was undone: nothing goes on from here, so it is only put on record. */
+async function noteUndone(session: RunSession, visit: Visit, happened: Departure): Promise<void> {
+  const { output, startedAt, decidedBy = null } = happened;
+  session.record(visit, { status: 'completed', output, startedAt, endedAt: Date.now(), decidedBy });
 }
 
 /** The undo of a node in the middle of a run. */

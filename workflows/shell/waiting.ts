@@ -8,7 +8,7 @@ import { inline, jsonOf, textOf, type Json, type Value } from '../definition/val
 import { edgesFrom } from '../engine/graph.js';
 import { giveUp, unpark } from '../engine/reduce.js';
 import type { Visit } from '../engine/state.js';
-import { failVisit, leave } from './leave.js';
+import { failVisit, leave, type Departure } from './leave.js';
 import { NodeProblem, scopeOf, textFor, valueFor } from './scope.js';
 import type { RunSession } from './session.js';
 import type { NewWait } from './wait-book.js';
@@ -199,7 +199,11 @@ const messageOf = (text: string): Value => inline({ text });
  * A parked visit waits for somebody: true to execute it anew. Who is asked about an effect nobody knows the outcome of
  * may also say that it happened, and then the run goes on from there.
  */
-export async function awaitRetry(session: RunSession, visit: Visit): Promise<boolean> {
+export async function awaitRetry(
+  session: RunSession,
+  visit: Visit,
+  goOn: (happened: Departure) => Promise<void> = (happened) => leave(session, visit, happened),
+): Promise<boolean> {
   const key = visitKey(visit);
   const error = session.state.parked[key];
   if (error === undefined) return false;
@@ -217,7 +221,7 @@ export async function awaitRetry(session: RunSession, visit: Visit): Promise<boo
   const { outcome, by, value } = settlement;
   if (asksOutcome && outcome === 'approved') {
     const output = value ?? inline({ outcome: 'confirmed', by });
-    await leave(session, visit, { output, startedAt: wait.openedAt, decidedBy: by });
+    await goOn({ output, startedAt: wait.openedAt, decidedBy: by });
     return false;
   }
   if (!asksOutcome && outcome === 'rejected') {
