@@ -64,16 +64,17 @@ export async function deliverCancel({ db, temporal }: CancelDeps, run: RunRef): 
   if (await temporal.cancelRun(run)) return;
   // a subflow is its parent's to start, and hears of the request when it was
   if (await isParents(db, run)) return;
-  await takePlaceOf({ db, temporal }, run);
-  // it may have been started while we looked
-  if (await temporal.cancelRun(run)) return;
+  const isTaken = await takePlaceOf({ db, temporal }, run);
+  // otherwise it may have been started while we looked
+  if (!isTaken && (await temporal.cancelRun(run))) return;
   const error = { type: 'cancelled', message: 'The run was cancelled.' };
   await markLost(db, run, { status: 'cancelled', error });
 }
 
-async function takePlaceOf({ db, temporal }: CancelDeps, run: RunRef): Promise<void> {
+/** True when the run was queued and now never begins. */
+async function takePlaceOf({ db, temporal }: CancelDeps, run: RunRef): Promise<boolean> {
   const queued = await queuedRun(db, run);
-  if (queued !== null) await temporal.takePlace(queued);
+  return queued !== null && (await temporal.takePlace(queued));
 }
 
 export type CancelDeps = Pick<RunStopDeps, 'db' | 'temporal'>;

@@ -65,6 +65,7 @@ test('a run is told apart as open and terminated', async () => {
   expect(await gateway.terminateRun(run, 'x')).toBe(true);
   expect(await gateway.statusOfRun(run)).toBe('terminated');
   expect(await gateway.terminateRun(run, 'x')).toBe(false);
+  expect(await gateway.cancelRun(run)).toBe(true);
 });
 
 test('a run whose place is taken is never started, and one that was started keeps its place', async () => {

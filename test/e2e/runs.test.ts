@@ -96,6 +96,35 @@ describe('starting', () => {
   });
 });
 
+describe('drafts', () => {
+  const draft = async (nodes: readonly object[], edges: readonly object[]): Promise<string> => {
+    const made = await call('/v1/workflows', { name: 'Drafted' });
+    const id = String(made.body['id']);
+    const graph = { engine: 'automation', nodes, edges };
+    expect(await person.call('PUT', `/v1/workflows/${id}/graph`, { body: graph })).toMatchObject({ status: 200 });
+    return id;
+  };
+
+  test('a graph that was never published runs as it is when its draft is asked for', async () => {
+    const source = 'return input.n + 1;';
+    const nodes = [
+      { id: 'in', type: 'start', config: {} },
+      { id: 'add', type: 'code', config: { source } },
+    ];
+    const definition = await draft(nodes, [{ source: 'in', target: 'add' }]);
+    expect((await call('/v1/runs', { definition, input: { n: 1 } })).status).toBe(409);
+    const body = { definition, input: { n: 1 }, version: 'draft', wait: 30 };
+    expect(await call('/v1/runs', body)).toMatchObject({ status: 200, body: { output: 2, version: null } });
+  });
+
+  test('one that cannot run yet says what to mend', async () => {
+    const definition = await draft([{ id: 'add', type: 'code', config: {} }], []);
+    const refused = await call('/v1/runs', { definition, version: 'draft' });
+    expect(refused.status).toBe(422);
+    expect(refused.body['blockers']).not.toEqual([]);
+  });
+});
+
 describe('decisions', () => {
   test('two of those asked must approve, each once, and not whoever started it', async () => {
     const config = { prompt: 'Refund?', quorum: 2, audience: ['role:developer'], forbid_own: true };
