@@ -76,7 +76,8 @@ function addBlock(built: Built, added: Block): Ends {
     const inner = addBlock(added.type === 'race' ? { ...built, isInRace: true } : built, each);
     const isLast = index === added.blocks.length - 1;
     const isAlways = added.type === 'both' || added.type === 'race' || (isEither && isLast);
-    connect(built, split, inner.first, isAlways ? undefined : index + 1);
+    if (isAlways) connect(built, split, inner.first);
+    else connectIf(built, `${split} ${index + 1}`, inner.first);
     connect(built, inner.last, merge);
   });
   return { first: split, last: merge };
@@ -87,7 +88,7 @@ function addCycle(built: Built, blocks: readonly Block[]): Ends {
   const test = addNode(built, 'test', { role: 'work' });
   const out = addNode(built, 'out', { role: 'work' });
   connect(built, inner.last, test);
-  connect(built, test, inner.first, 0);
+  connectIf(built, `${test} 0`, inner.first);
   connect(built, test, out);
   return { first: inner.first, last: out };
 }
@@ -118,8 +119,13 @@ function addNode(built: Built, name: string, { role, need = 'all', cancelRest = 
   return id;
 }
 
-function connect(built: Built, from: string, to: string, number?: number): void {
-  const condition =
-    number === undefined ? ({ type: 'always' } as const) : ({ type: 'contains', text: wayOut(from, number) } as const);
+function connect(built: Built, from: string, to: string): void {
+  built.edges.push({ from, to, port: 'out', condition: { type: 'always' }, label: null });
+}
+
+/** By an edge that is taken when the output of its source says so. */
+function connectIf(built: Built, way: string, to: string): void {
+  const [from = '', number = '0'] = way.split(' ');
+  const condition = { type: 'contains', text: wayOut(from, Number(number)) } as const;
   built.edges.push({ from, to, port: 'out', condition, label: null });
 }

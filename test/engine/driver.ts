@@ -88,8 +88,18 @@ export type Outcome =
   | { readonly type: 'round'; readonly input: Value }
   | { readonly type: 'finish'; readonly output: Value };
 
+/** What a plan is played with: `names` are what conditions read beside the output. */
+export interface Stage {
+  readonly plan: Plan;
+  readonly names?: Readonly<Record<string, Json>>;
+}
+
 /** The edges whose conditions hold, first or all. */
-export function chooseEdges(plan: Plan, visit: Visit, { port, output }: { port: Port; output: Value }, names = {}) {
+export function chooseEdges(
+  { plan, names = {} }: Stage,
+  visit: Visit,
+  { port, output }: { readonly port: Port; readonly output: Value },
+): readonly PlanEdge[] {
   const json = jsonOf(output) ?? null;
   const holding = edgesFrom(plan, visit.nodeId, port).filter(({ condition }) =>
     conditionHolds(condition, { output: json, names: { ...names, input: json } }),
@@ -97,47 +107,43 @@ export function chooseEdges(plan: Plan, visit: Visit, { port, output }: { port: 
   return nodeOf(plan, visit.nodeId).exits === 'all' ? holding : holding.slice(0, 1);
 }
 
-/** An outcome as it happens to a visit; `names` are what conditions read. */
-export function happening(
-  plan: Plan,
-  visit: Visit,
-  outcome: Outcome,
-  names: Readonly<Record<string, Json>> = {},
-): Happening {
-  switch (outcome.type) {
-    case 'output': {
-      const { endsPath, port = 'out', ...rest } = outcome;
-      const edges = endsPath === true ? [] : chooseEdges(plan, visit, { port, output: rest.output }, names);
-      return { ...rest, type: 'leave', visit, port, edges };
-    }
-    case 'error': {
-      const after = afterFailure(plan, { visit, error: outcome.error });
-      const edges = after === null ? [] : chooseEdges(plan, visit, after, names);
-      return { type: 'fail', visit, error: outcome.error, edges };
-    }
-    default:
-      return { ...outcome, visit };
+/** An outcome as it happens to a visit. */
+export function happening(stage: Stage, visit: Visit, outcome: Outcome): Happening {
+  if (outcome.type === 'output') {
+    const { endsPath, port = 'out', ...rest } = outcome;
+    const edges = endsPath === true ? [] : chooseEdges(stage, visit, { port, output: rest.output });
+    return { ...rest, type: 'leave', visit, port, edges };
   }
+  if (outcome.type !== 'error') return { ...outcome, visit };
+  const after = afterFailure(stage.plan, { visit, error: outcome.error });
+  const edges = after === null ? [] : chooseEdges(stage, visit, after);
+  return { type: 'fail', visit, error: outcome.error, edges };
 }
 
-/** How maps and loops move on by themselves: null while their bodies are under way. */
+/** What maps and loops are asked. */
 export interface Bodies {
   readonly itemsOf: (visit: Visit) => readonly Value[];
   /** Asked before each round. */
   readonly goesOn: (visit: Visit, round: number, input: Value) => boolean;
 }
 
-export function moveBody(state: RunState, visit: Visit, kind: 'map' | 'loop', bodies: Bodies): Outcome | null {
+/** How a map or loop moves on by itself: null for any other node, and while its body is under way. */
+export function moveBody({ plan }: Stage, state: RunState, visit: Visit): ((bodies: Bodies) => Outcome | null) | null {
+  const { kind } = nodeOf(plan, visit.nodeId);
+  if (kind !== 'map' && kind !== 'loop') return null;
   const key = visitKey(visit);
   const group = state.groups[key];
-  if (group !== undefined && group.error !== null) return { type: 'error', error: group.error };
-  if (group !== undefined && !isGroupDone(state, key)) return null;
-  if (kind === 'map') {
-    if (group === undefined) return { type: 'items', items: bodies.itemsOf(visit) };
-    return { type: 'output', output: resultOf(state, key, true) };
+  return (bodies) => {
+    if (group === undefined) return kind === 'map' ? { type: 'items', items: bodies.itemsOf(visit) } : round(bodies, 0);
+    if (group.error !== null) return { type: 'error', error: group.error };
+    if (!isGroupDone(state, key)) return null;
+    return kind === 'map' ? { type: 'output', output: resultOf(state, key, true) } : round(bodies, group.next);
+  };
+
+  function round({ goesOn }: Bodies, index: number): Outcome {
+    const input = index === 0 ? visit.input : resultOf(state, key, false);
+    return goesOn(visit, index, input) ? { type: 'round', input } : { type: 'output', output: input };
   }
-  const input = group === undefined ? visit.input : resultOf(state, key, false);
-  return bodies.goesOn(visit, group?.next ?? 0, input) ? { type: 'round', input } : { type: 'output', output: input };
 }
 
 export interface Played {
@@ -157,21 +163,25 @@ export interface Play {
   /** Chooses one of so many things that could happen now. */
   readonly pick: (choices: number) => number;
   readonly limit?: number;
+  /** Keeps every state that was; default yes. */
+  readonly keepsStates?: boolean;
 }
 
 /** Plays a run to its end; throws when it stands still before. */
-export function play({ plan, input, next, pick, limit = 4_000 }: Play): Played {
-  const states = [begin(plan, input)];
+export function play({ plan, input, next, pick, limit = 4_000, keepsStates = true }: Play): Played {
+  let state = begin(plan, input);
+  const states = [state];
   const happenings: Happening[] = [];
-  for (;;) {
-    const state = states.at(-1) ?? begin(plan, input);
-    if (state.end !== null) return { state, happenings, states };
-    const chosen = choose(plan, state, { pick, next: (visit) => next(state, visit, happenings) });
+  while (state.end === null) {
+    const now = state;
+    const chosen = choose(plan, now, { pick, next: (visit) => next(now, visit, happenings) });
     if (chosen === null) throw new Error(`the run stands still: ${JSON.stringify(state)}`);
     if (happenings.length >= limit) throw new Error('the run does not end');
     happenings.push(chosen);
-    states.push(apply(plan, state, chosen));
+    state = apply(plan, state, chosen);
+    if (keepsStates) states.push(state);
   }
+  return { state, happenings, states };
 }
 
 interface Choice {

@@ -5,7 +5,7 @@ import type { Plan } from '../../workflows/definition/plan.js';
 import { inline } from '../../workflows/definition/values.js';
 import { begin, cancel, finishNow, nextReady } from '../../workflows/engine/reduce.js';
 import type { RunState } from '../../workflows/engine/state.js';
-import { blockPlans } from './blocks.js';
+import { blockPlans, racePlans } from './blocks.js';
 import { apply, play, shuffled, type Happening, type Played } from './driver.js';
 import { checkLaws } from './laws.js';
 import { confluentPlans, randomPlans } from './random-plans.js';
@@ -20,6 +20,7 @@ const anyPlan = fc.oneof(
   randomPlans({ isConfluent: false, hasCycles: true }),
   confluentPlans(),
   blockPlans(),
+  racePlans(),
 );
 
 interface Asked {
@@ -63,6 +64,17 @@ test('a confluent plan comes to the same end by the same visits in any order', (
         for (const other of others) expect(other).toEqual(first);
       },
     ),
+    settings(250),
+  );
+});
+
+test('a join that goes on without the rest fires once for each time its split ran, in cycles too', () => {
+  fc.assert(
+    fc.property(racePlans(), fc.nat(), fc.nat(), (plan, seed, order) => {
+      const { visits } = playIn({ plan, seed, order }).state;
+      const joins = Object.keys(plan.nodes).filter((id) => id.startsWith('after-race'));
+      for (const id of joins) expect(visits[id]).toBe(visits[id.replace('after-', '')]);
+    }),
     settings(250),
   );
 });

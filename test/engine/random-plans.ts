@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { ApprovalConfig } from '../../workflows/definition/nodes/waits.js';
 import {
   defaultPolicy,
   type OnError,
@@ -90,7 +91,7 @@ interface Built {
 
 function planOf(specs: readonly Spec[], shape: Shape): Plan {
   const built: Built = { nodes: [], edges: [] };
-  buildGraph(specs, { prefix: 'n', built, shape });
+  buildGraph(specs, { prefix: 'n', built, shape, owner: undefined });
   return { entry: 'n0', nodes: Object.fromEntries(built.nodes.map((node) => [node.id, node])), edges: built.edges };
 }
 
@@ -98,48 +99,55 @@ interface Within {
   readonly prefix: string;
   readonly built: Built;
   readonly shape: Shape;
-  readonly owner?: string;
+  readonly owner: string | undefined;
 }
 
 function buildGraph(specs: readonly Spec[], within: Within): void {
-  const { prefix, built, shape } = within;
+  const { prefix, built, shape, owner } = within;
   const edges = specs.flatMap((each, index) => edgesOf(each, index, { prefix, count: specs.length }));
   built.edges.push(...edges);
   specs.forEach((each, index) => {
     const id = `${prefix}${index}`;
+    const base = baseOf(each, { id, isRouted: edges.some(({ from, port }) => from === id && port === 'error'), owner });
     const ways = edges.filter(({ to }) => to === id).length;
-    const mustJoin = shape.isConfluent && ways > 1;
-    const isJoin =
-      mustJoin || (!shape.isConfluent && ways > 0 && index > 0 && each.merge !== 'plain' && each.body === null);
-    const isStuck = each.onError === 'route' && !edges.some(({ from, port }) => from === id && port === 'error');
-    const base = baseOf(isStuck ? { ...each, onError: 'never' } : each, id, within.owner);
+    const isJoin = index > 0 && (shape.isConfluent ? ways > 1 : mayJoin(each) && ways > 0);
     built.nodes.push(isJoin ? joinOf(each, base) : workOf(each, base, specs.length));
     if (!isJoin && each.body !== null) buildGraph(each.body.nodes, { prefix: `${id}.`, built, shape, owner: id });
   });
 }
 
+const mayJoin = ({ merge, body }: Spec): boolean => merge !== 'plain' && body === null;
+
 /** An edge with a condition is taken when the output of its source names it: see `scripted`. */
 function edgesOf(spec: Spec, index: number, { prefix, count }: { prefix: string; count: number }): PlanEdge[] {
   const later = count - 1 - index;
-  const edge = (to: number, number: number, port: PlanEdge['port'], isConditional: boolean): PlanEdge => ({
+  const edge = (target: number, number: number, more: Partial<PlanEdge> = {}): PlanEdge => ({
     id: `${prefix}${index}-${number}`,
     from: `${prefix}${index}`,
-    to: `${prefix}${to}`,
-    port,
-    condition: isConditional ? { type: 'contains', text: wayOut(`${prefix}${index}`, number) } : { type: 'always' },
+    to: `${prefix}${target}`,
+    port: 'out',
+    condition: { type: 'always' },
     label: null,
+    ...more,
   });
-  const back = spec.back.map((pick, number) => edge(pick % (index + 1), number, 'out', true));
+  const named = (number: number): Partial<PlanEdge> => ({
+    condition: { type: 'contains', text: wayOut(`${prefix}${index}`, number) },
+  });
+  const back = spec.back.map((pick, number) => edge(pick % (index + 1), number, named(number)));
   const on = later === 0 ? [] : spec.targets.map((pick) => index + 1 + (pick % later));
   const ports = spec.kind === 'approval' && spec.body === null ? (['approved', 'rejected', 'approved'] as const) : [];
-  const forward = on.map((to, number) =>
-    edge(to, number + 1, ports[number] ?? 'out', spec.isConditional && spec.body === null),
+  const isConditional = spec.isConditional && spec.body === null;
+  const forward = on.map((target, at) =>
+    edge(target, at + 1, { port: ports[at] ?? 'out', ...(isConditional ? named(at + 1) : {}) }),
   );
-  const routed = spec.onError === 'route' && on[0] !== undefined ? [edge(on[0], 9, 'error', false)] : [];
+  const routed = spec.onError === 'route' && on[0] !== undefined ? [edge(on[0], 9, { port: 'error' })] : [];
   return [...back, ...forward, ...routed];
 }
 
-function baseOf(spec: Spec, id: string, owner: string | undefined) {
+function baseOf(
+  spec: Spec,
+  { id, isRouted, owner }: { readonly id: string; readonly isRouted: boolean; readonly owner: string | undefined },
+) {
   const actions: Readonly<Record<Spec['onError'], OnError>> = {
     never: { action: 'fail' },
     fail: { action: 'fail' },
@@ -149,7 +157,7 @@ function baseOf(spec: Spec, id: string, owner: string | undefined) {
   };
   return {
     id,
-    label: spec.onError === 'never' ? 'calm' : 'flaky',
+    label: spec.onError === 'never' || (spec.onError === 'route' && !isRouted) ? 'calm' : 'flaky',
     dialectKind: 'test',
     policy: { ...defaultPolicy, onError: actions[spec.onError] },
     exits: spec.exits,
@@ -173,7 +181,8 @@ function workOf(spec: Spec, base: ReturnType<typeof baseOf>, count: number): Pla
     return { ...base, kind: 'map', config };
   }
   if (body?.kind === 'loop') return { ...base, kind: 'loop', config: { entry: `${base.id}.0`, max_iterations: 3 } };
-  if (spec.kind === 'approval') return { ...base, kind: 'approval', config: approvalConfig };
+  if (spec.kind === 'approval')
+    return { ...base, kind: 'approval', config: ApprovalConfig.parse({ prompt: 'May it?' }) };
   if (spec.kind === 'end') return { ...base, kind: 'end', config: { terminate: spec.cancelRest } };
   if (spec.kind === 'cancel') {
     const prefix = base.id.replace(/\d+$/, '');
@@ -182,13 +191,3 @@ function workOf(spec: Spec, base: ReturnType<typeof baseOf>, count: number): Pla
   }
   return { ...base, kind: 'agent', config: { agent: base.id } };
 }
-
-const approvalConfig = {
-  prompt: 'May it?',
-  quorum: 1,
-  rejections: 1,
-  forbid_own: false,
-  reminders: [],
-  escalation: [],
-  on_expire: 'expire',
-} as const;

@@ -1,53 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import type { Plan } from '../../workflows/definition/plan.js';
-import { inline } from '../../workflows/definition/values.js';
-import { chosen, edgesFrom, holds } from '../../workflows/engine/conditions.js';
-import { advance, begin, cancel, complete, fail, nodeOf, reserve, start } from '../../workflows/engine/reduce.js';
-import { endsWith, lineFrom } from '../../workflows/engine/segments.js';
-import type { RunState, Visit } from '../../workflows/engine/state.js';
-import { agent, branch, buildPlan, edge, join, linePlan, logLine, pass } from '../support/plans.js';
-
-/** Completes one open visit with an output. */
-function done(plan: Plan, state: RunState, { text, ...visit }: Visit & { readonly text?: string }): RunState {
-  const said = text ?? visit.nodeId;
-  const candidates = edgesFrom(plan.edges, visit.nodeId, 'out');
-  const matches = candidates.map((each) => holds(each.condition, said));
-  const edges = chosen(nodeOf(plan, visit.nodeId), candidates, matches);
-  return complete(plan, state, { visit, output: inline(said), port: 'out', edges });
-}
-
-const firstReady = (state: RunState): Visit => {
-  const [visit] = state.ready;
-  if (visit === undefined) throw new Error('nothing is ready');
-  return visit;
-};
-
-/** Runs a plan to its end; `pick` chooses among what could happen next. */
-function play(
-  plan: Plan,
-  pick: (choices: number) => number,
-): { readonly state: RunState; readonly order: readonly string[] } {
-  let state = begin(plan, inline('in'));
-  const order: string[] = [];
-  for (let guard = 0; state.end === null && guard < 500; guard += 1) {
-    const open = Object.values(state.open);
-    const at = pick(state.ready.length + open.length);
-    const visit = state.ready[at];
-    if (visit === undefined) {
-      const finished = open[at - state.ready.length];
-      if (finished === undefined) throw new Error('stuck');
-      state = done(plan, state, finished);
-    } else {
-      order.push(visit.nodeId);
-      state = start(state, visit);
-    }
-  }
-  return { state, order };
-}
+import { inline, jsonOf } from '../../workflows/definition/values.js';
+import { nodeOf } from '../../workflows/engine/graph.js';
+import { cancel, cancelNodes, complete, fail, finishNow, giveUp, unpark } from '../../workflows/engine/reduce.js';
+import type { RunState } from '../../workflows/engine/state.js';
+import { agent, branch, buildPlan, edge, join, linePlan, pass } from '../support/plans.js';
+import { done, error, input, opened, run, started, under, visitOf } from './steps.js';
 
 test('a line visits each node once and ends with the last output', () => {
-  const { state, order } = play(linePlan(pass('a'), agent('b'), pass('c')), () => 0);
+  const { state, order } = run(linePlan(pass('a'), agent('b'), pass('c')));
   expect(order).toEqual(['a', 'b', 'c']);
   expect(state.end).toEqual({ status: 'completed', output: inline('c') });
 });
@@ -57,137 +18,112 @@ test('a branch follows the first edge that holds, and its default otherwise', ()
     [branch('d'), agent('refund'), agent('other')],
     [edge('d', 'refund', { condition: { type: 'contains', text: 'REFUND' }, label: 'refund' }), edge('d', 'other')],
   );
-  const opened = (text: string): string => {
-    const fresh = begin(plan, inline(text));
-    const visit = firstReady(fresh);
-    return firstReady(done(plan, start(fresh, visit), { ...visit, text })).nodeId;
-  };
-  expect(opened('please refund me')).toBe('refund');
-  expect(opened('hello')).toBe('other');
+  expect(run(plan, () => 'please refund me').order).toEqual(['d', 'refund']);
+  expect(run(plan, () => 'hello').order).toEqual(['d', 'other']);
 });
 
-describe('joins', () => {
-  const diamond = (need: 'all' | number) =>
-    buildPlan(
-      [pass('a'), agent('b'), agent('c'), join('j', need), pass('z')],
-      [edge('a', 'b'), edge('a', 'c'), edge('b', 'j'), edge('c', 'j'), edge('j', 'z')],
-    );
-
-  test('all waits for every side and gathers their outputs', () => {
-    const { state, order } = play(diamond('all'), () => 0);
-    expect(order.filter((id) => id === 'z')).toHaveLength(1);
-    expect(order.indexOf('z')).toBeGreaterThan(order.indexOf('c'));
-    expect(state.end?.status).toBe('completed');
-  });
-
-  test('one of two goes on with the first and swallows the second', () => {
-    fc.assert(
-      fc.property(fc.infiniteStream(fc.nat()), (stream) => {
-        const { state, order } = play(diamond(1), (choices) => (stream.next().value ?? 0) % choices);
-        expect(order.filter((id) => id === 'z')).toHaveLength(1);
-        expect(state.end?.status).toBe('completed');
-      }),
-    );
-  });
-
-  test('a side that was not taken does not hold the join', () => {
-    const plan = buildPlan(
-      [branch('d'), agent('b'), agent('c'), join('j')],
-      [edge('d', 'b', { condition: { type: 'contains', text: 'in' } }), edge('d', 'c'), edge('b', 'j'), edge('c', 'j')],
-    );
-    const { state } = play(plan, () => 0);
-    expect(state.end).toMatchObject({ status: 'completed' });
-  });
+test('a path that ends is part of the output; several give an object by node, in the order of the plan', () => {
+  const plan = buildPlan([pass('a'), agent('z'), agent('b')], [edge('a', 'b'), edge('a', 'z')]);
+  const { end } = run(plan).state;
+  const output = end?.status === 'completed' ? jsonOf(end.output) : null;
+  expect(JSON.stringify(output)).toBe('{"z":"z","b":"b"}');
 });
 
 describe('failure', () => {
-  const started = (plan: Plan): { readonly state: RunState; readonly visit: Visit } => {
-    const fresh = begin(plan, inline('in'));
-    const visit = firstReady(fresh);
-    return { state: start(fresh, visit), visit };
+  const failing = (plan: Plan): RunState => {
+    const state = opened(plan);
+    return started(plan, fail(plan, state, { visit: visitOf(state, 'a'), error }));
   };
-  const error = { type: 'http_status', message: 'no' };
 
-  test('fail ends the run with the error', () => {
-    const plan = linePlan(agent('a'), pass('b'));
-    const { state, visit } = started(plan);
-    expect(fail(plan, state, { visit, error }).end).toEqual({ status: 'failed', error });
+  test('fail ends the run with the error and where it happened', () => {
+    expect(failing(linePlan(agent('a'), pass('b'))).end).toEqual({
+      status: 'failed',
+      error: { ...error, node_id: 'a' },
+    });
   });
 
   test('fallback goes on with its value', () => {
-    const plan = linePlan(agent('a', { action: 'fallback', value: 'instead' }), pass('b'));
-    const { state, visit } = started(plan);
-    expect(firstReady(fail(plan, state, { visit, error }))).toMatchObject({ nodeId: 'b', input: inline('instead') });
+    const state = failing(linePlan(agent('a', { action: 'fallback', value: 'instead' }), pass('b')));
+    expect(visitOf(state, 'b').input).toEqual(inline('instead'));
   });
 
-  test('route follows the error edges with what went wrong', () => {
-    const plan = buildPlan(
-      [agent('a', { action: 'route' }), pass('b'), pass('c')],
-      [edge('a', 'b'), edge('a', 'c', { port: 'error' })],
-    );
-    const { state, visit } = started(plan);
-    expect(firstReady(fail(plan, state, { visit, error }))).toMatchObject({
-      nodeId: 'c',
-      input: inline({ error, node: 'a' }),
-    });
+  test('route follows the error edge with what went wrong, and fails without one', () => {
+    const nodes = [agent('a', { action: 'route' }), pass('b'), pass('c')];
+    const state = failing(buildPlan(nodes, [edge('a', 'b'), edge('a', 'c', { port: 'error' })]));
+    expect(jsonOf(visitOf(state, 'c').input)).toEqual({ error: { ...error, node_id: 'a' }, node: 'a' });
+    expect(failing(buildPlan(nodes, [edge('a', 'b')])).end?.status).toBe('failed');
+  });
+
+  test('route without an edge whose condition holds fails', () => {
+    const plan = buildPlan([agent('a', { action: 'route' }), pass('c')], [edge('a', 'c', { port: 'error' })]);
+    const state = opened(plan);
+    expect(fail(plan, state, { visit: visitOf(state, 'a'), error, edges: [] }).end?.status).toBe('failed');
+  });
+
+  test('a parked node stays until it is started anew, or given up', () => {
+    const plan = linePlan(agent('a', { action: 'park' }), pass('b'));
+    const parked = failing(plan);
+    expect(parked).toMatchObject({ end: null, ready: [], parked: { 'a/1': { ...error, node_id: 'a' } } });
+    const again = unpark(parked, 'a/1');
+    expect(again.parked).toEqual({});
+    expect(under(done(plan, again, 'a'))).toEqual(['b']);
+    const { end } = giveUp(plan, parked, { visit: visitOf(parked, 'a'), error });
+    expect(end).toEqual({ status: 'failed', error: { ...error, node_id: 'a' } });
   });
 
   test('what has ended stays as it is', () => {
     const plan = linePlan(agent('a'), pass('b'));
-    const { state, visit } = started(plan);
+    const state = opened(plan);
+    const visit = visitOf(state, 'a');
     const ended = cancel(state, null);
     expect(fail(plan, ended, { visit, error })).toBe(ended);
-    expect(done(plan, ended, visit)).toBe(ended);
+    expect(complete(plan, ended, { visit, output: input, port: 'out', edges: [] })).toBe(ended);
+    expect(finishNow(ended, input)).toBe(ended);
+    expect(cancelNodes(plan, ended, { scope: '', nodes: ['a'] })).toBe(ended);
+  });
+
+  test('a refusal without a way of its own cancels the run', () => {
+    const plan = linePlan(agent('a'));
+    const state = opened(plan);
+    const refused = complete(plan, state, { visit: visitOf(state, 'a'), output: input, port: 'rejected', edges: [] });
+    expect(refused.end).toEqual({ status: 'cancelled', error: null });
   });
 });
 
-test('a loop visits a node again under the next number', () => {
+test('a loop by edges visits a node again under the next number', () => {
   const plan = buildPlan(
     [agent('a'), branch('again'), pass('z')],
     [edge('a', 'again'), edge('again', 'a', { condition: { type: 'contains', text: 'more' } }), edge('again', 'z')],
   );
-  let state = begin(plan, inline('in'));
-  for (const text of ['more', 'more', 'enough']) {
-    for (const nodeId of ['a', 'again']) {
-      const visit = firstReady(state);
-      expect(visit.nodeId).toBe(nodeId);
-      state = done(plan, start(state, visit), { ...visit, text });
-    }
-  }
+  let state = opened(plan);
+  for (const text of ['more', 'more', 'enough']) state = done(plan, done(plan, state, 'a'), `again says ${text}`);
   expect(state.visits).toEqual({ a: 3, again: 3, z: 1 });
 });
 
-describe('lines of fast nodes', () => {
-  test('only fast nodes share an activity', () => {
-    const plan = linePlan(logLine('a'), logLine('b'), agent('c'), logLine('d'));
-    expect(lineFrom(plan, 'a').map((node) => node.id)).toEqual(['a', 'b']);
-    expect(lineFrom(plan, 'c').map((node) => node.id)).toEqual(['c']);
-  });
-
-  test('the last line of the only token ends the run', () => {
-    const plan = linePlan(logLine('a'), logLine('b'));
-    const fresh = begin(plan, inline('in'));
-    const visit = firstReady(fresh);
-    const state = start(fresh, visit);
-    expect(endsWith(plan, state, { head: visit, last: nodeOf(plan, 'b') })).toBe(true);
-    const reserved = reserve(state, 'b');
-    const last = { nodeId: 'b', visit: reserved.visit, input: inline('a') };
-    expect(done(plan, advance(reserved.state, visit, last), last).end?.status).toBe('completed');
-  });
+test('withdrawn nodes never complete, and a join that waited for them goes on', () => {
+  const plan = buildPlan(
+    [pass('a'), agent('b'), agent('c'), join('j')],
+    [edge('a', 'b'), edge('a', 'c'), edge('b', 'j'), edge('c', 'j')],
+  );
+  const state = done(plan, done(plan, opened(plan), 'a'), 'b');
+  const visit = visitOf(state, 'c');
+  const without = started(plan, cancelNodes(plan, state, { scope: '', nodes: ['c'] }));
+  expect(under(without)).toEqual(['j']);
+  expect(complete(plan, without, { visit, output: input, port: 'out', edges: [] })).toBe(without);
 });
 
-test('whatever the order of completion, the same plan comes to the same end', () => {
+test('of one mutex only one runs, in the order they came', () => {
   const plan = buildPlan(
-    [pass('a'), agent('b'), agent('c'), agent('d'), join('j'), agent('z')],
-    [edge('a', 'b'), edge('a', 'c'), edge('a', 'd'), edge('b', 'j'), edge('c', 'j'), edge('d', 'j'), edge('j', 'z')],
+    [pass('a'), { ...agent('b'), mutex: 'm' }, { ...agent('c'), mutex: 'm' }, agent('d')],
+    [edge('a', 'b'), edge('a', 'c'), edge('a', 'd')],
   );
-  fc.assert(
-    fc.property(fc.infiniteStream(fc.nat()), (stream) => {
-      const { state, order } = play(plan, (choices) => (stream.next().value ?? 0) % choices);
-      expect(state.end).toEqual({ status: 'completed', output: inline('z') });
-      expect([...order].sort()).toEqual(['a', 'b', 'c', 'd', 'j', 'z']);
-      expect(order.slice(-2)).toEqual(['j', 'z']);
-      expect(JSON.parse(JSON.stringify(state))).toEqual(state);
-    }),
-  );
+  const state = done(plan, opened(plan), 'a');
+  expect(under(state)).toEqual(['b', 'd']);
+  expect(under(done(plan, state, 'b'))).toEqual(['d', 'c']);
+});
+
+test('a node may be called like something every object has', () => {
+  const { state } = run(linePlan(agent('constructor'), agent('toString'), agent('valueOf')));
+  expect(state.visits).toEqual(Object.fromEntries(['constructor', 'toString', 'valueOf'].map((id) => [id, 1])));
+  expect(nodeOf(linePlan(agent('constructor')), 'constructor').kind).toBe('agent');
 });

@@ -39,11 +39,10 @@ export function scripted(plan: Plan, seed: number, { mends }: { readonly mends: 
       const isTriedAgain = !isMended && (mends || draw(visit, 'mended', 4) > 0);
       return isTriedAgain ? { type: 'unpark', visit } : { type: 'give_up', visit, error: parked };
     }
+    const move = moveBody({ plan }, state, visit);
     const outcome =
-      node.kind === 'map' || node.kind === 'loop'
-        ? moveBody(state, visit, node.kind, bodies)
-        : answer({ node, visit, isMended, draw: (of, below) => draw(visit, of, below) });
-    return outcome === null ? null : happening(plan, visit, outcome);
+      move === null ? answer({ node, visit, isMended, draw: (of, below) => draw(visit, of, below) }) : move(bodies);
+    return outcome === null ? null : happening({ plan }, visit, outcome);
   };
 }
 

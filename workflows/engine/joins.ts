@@ -68,24 +68,25 @@ export function fireIfEnough(
   if (newest === undefined) return state;
   const at = { scope, join, round: newest.late ?? [] };
   const came = new Set(arrivedAt(state, at).map(({ nodeId }) => nodeId));
-  return came.size >= needed(plan, join) ? fire(plan, state, at) : state;
+  if (came.size < needed(plan, join)) return state;
+  return fire(plan, state, { ...at, missing: sourcesOf(plan, join.id).filter((source) => !came.has(source)) });
 }
 
-function fire(plan: Plan, state: RunState, at: At): RunState {
+/** A join in one of its rounds, and sources of which nothing has come. */
+interface Lacking extends At {
+  readonly missing: readonly string[];
+}
+
+function fire(plan: Plan, state: RunState, at: Lacking): RunState {
   const { scope, join, round } = at;
-  const arrived = arrivedAt(state, at);
-  const consumed = firstOfEach(plan, arrived, join);
-  const left = settleRest(plan, consume(state, at, consumed), { ...at, missing: missingSources(plan, arrived, join) });
+  const consumed = firstOfEach(plan, arrivedAt(state, at), join);
+  const left = settleRest(plan, consume(state, at, consumed), at);
   const marks = round.length === 0 ? {} : { late: round };
   return enter(left, { scope, nodeId: join.id, input: joinInput(consumed), ...marks });
 }
 
 /** What could still have come is withdrawn, or marked to be ignored when it comes by a way the join did not wait for. */
-function settleRest(
-  plan: Plan,
-  state: RunState,
-  { scope, join, round, missing }: At & { readonly missing: readonly string[] },
-): RunState {
+function settleRest(plan: Plan, state: RunState, { scope, join, round, missing }: Lacking): RunState {
   const isComing = ({ nodeId, late }: Token, source: string): boolean =>
     feedersOf(plan, source, join.id).has(nodeId) && isSameRound(roundAt(plan, join.id, late), round);
   const waysOf = (token: Token): readonly string[] =>
@@ -107,21 +108,20 @@ function missingSources(plan: Plan, arrived: readonly Arrival[], join: Join): re
   return sourcesOf(plan, join.id).filter((source) => !came.has(source));
 }
 
-interface Pending extends At {
+interface Pending extends Lacking {
   readonly token: Token;
-  /** Sources of which nothing has come. */
-  readonly missing: readonly string[];
 }
 
 /**
  * A join that waits for more than can still come fires with what it has: a branch not taken must not hold it for ever.
- * Of joins that wait for nothing but each other the first in the plan goes, or none ever would.
+ * Of joins that wait for nothing but each other the first in the plan goes, or none ever would; what it lacks comes of
+ * its own going on then, and so is not late.
  */
 export function fireStranded(plan: Plan, state: RunState, scope: string): RunState | null {
   const stranded = strandedIn(plan, state, scope);
   const tokens = stranded.map(({ token }) => token);
   const chosen = stranded.find((pending) => !expects(plan, pending, tokens)) ?? stranded[0];
-  return chosen === undefined ? null : fire(plan, state, chosen);
+  return chosen === undefined ? null : fire(plan, state, { ...chosen, missing: [] });
 }
 
 /** Pending joins to which nothing can come but from each other, in the plan's order. */

@@ -6,11 +6,12 @@ import type { RunState } from './state.js';
 /** Where a run stands: its tokens, what may be undone, and the results it did not keep. */
 export function standingOf(plan: Plan, state: RunState): Standing {
   const visits = [...state.ready, ...Object.values(state.open)].map((visit) => visit.nodeId);
-  const joins = Object.keys(state.arrivals).map(lastPart);
+  const courses = [state, ...Object.values(state.frames)];
+  const joins = courses.flatMap(({ arrivals }) => Object.keys(arrivals));
   const undoing = state.undo.map((entry) => entry.by);
   const here = new Set([...visits, ...joins, ...undoing]);
   const kept = new Set(Object.keys(state.outputs).map(lastPart));
-  const visited = [...new Set(Object.keys(state.visits).map(lastPart))];
+  const visited = [...new Set(courses.flatMap(({ visits }) => Object.keys(visits)).map(lastPart))];
   return {
     positions: [...here].map((id) => positionOf(plan, id)),
     forgotten: visited.filter((id) => !kept.has(id) && !here.has(id)),

@@ -43,16 +43,15 @@ export function inlineLimitFor(state: RunState, coming: number): number {
 function* valuesOf(state: RunState): Generator<Value> {
   for (const visit of state.ready) yield visit.input;
   for (const visit of Object.values(state.open)) yield visit.input;
-  for (const arrived of Object.values(state.arrivals)) for (const { value } of arrived) yield value;
-  for (const frame of Object.values(state.frames)) {
-    yield frame.item;
-    for (const { value } of frame.sinks) yield value;
+  for (const { arrivals, sinks } of [state, ...Object.values(state.frames)]) {
+    for (const arrived of Object.values(arrivals)) for (const { value } of arrived) yield value;
+    for (const { value } of sinks) yield value;
   }
+  for (const { item } of Object.values(state.frames)) yield item;
   for (const group of Object.values(state.groups)) {
     yield* group.items;
     for (const result of group.results) if (result !== null) yield result;
   }
-  for (const { value } of state.sinks) yield value;
   yield* Object.values(state.vars);
   yield* Object.values(state.outputs);
   for (const { visit, output } of state.undo) {
