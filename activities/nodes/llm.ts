@@ -4,7 +4,7 @@ import { costOf } from '../llm/prices.js';
 import type { NodeAnswer, NodeContext, NodeDeps, NodeRunner } from './context.js';
 import { Fault, NodeFailure } from './failure.js';
 import { createModelTemplates, settingsOf } from './model-request.js';
-import { schemaProblem } from './schema.js';
+import { misfit } from './schema.js';
 
 function requestOf(context: NodeContext<'llm'>): Omit<LlmRequest, 'signal' | 'idempotencyKey'> {
   const { config } = context.node;
@@ -58,7 +58,7 @@ function structured(schema: Json, { text }: LlmCompletion, cost: NodeAnswer['cos
   } catch {
     throw wrong('it is no JSON');
   }
-  const problem = schemaProblem(schema, json, { field: 'schema' });
+  const problem = misfit(schema, json, { field: 'schema' });
   if (problem !== null) throw wrong(problem);
   return json;
 }

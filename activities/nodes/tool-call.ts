@@ -7,7 +7,7 @@ import { Fault, invalid } from './failure.js';
 import { bodyOfReceipt, makeCall, prepareCall, requestOf, whatOf } from './http-call.js';
 import { pick } from './json-path.js';
 import type { UnknownPolicy } from './ledger.js';
-import { schemaProblem } from './schema.js';
+import { misfit } from './schema.js';
 
 export type Args = Readonly<Record<string, Json>>;
 
@@ -21,7 +21,7 @@ export async function findTool(deps: NodeDeps, workspaceId: string, name: string
 /** Why these arguments cannot be given to the tool, or null. */
 export const argsProblem = ({ name, parameters }: WorkspaceTool, args: Args): string | null => {
   if (parameters === null) return null;
-  const problem = schemaProblem(parameters, args, { field: `The parameters of the tool "${name}"` });
+  const problem = misfit(parameters, args, { field: `The parameters of the tool "${name}"` });
   return problem === null ? null : `args: ${problem}, says the tool "${name}".`;
 };
 

@@ -37,6 +37,8 @@ const Chain = z
     when_label: z.string(),
     primary_steps: z.array(ChainStep),
     branches: z.array(ChainBranch),
+    input_schema: JsonValue.optional(),
+    output_schema: JsonValue.optional(),
     revision: z.number().int(),
     problems: z.array(Problem),
     stats: z.object({ runs_total: z.number().int(), last_run_at: Time.nullable(), last_status: z.string().nullable() }),

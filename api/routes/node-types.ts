@@ -26,8 +26,7 @@ const present = ({ config, execution, ...type }: NodeType) => ({
 });
 
 const isOf = ({ dialects }: NodeType, dialect: z.output<typeof Dialect> | undefined): boolean =>
-  dialect === undefined ||
-  dialects.some((each) => each === dialect || (dialect === 'workflow' && each !== 'chain'));
+  dialect === undefined || dialects.some((each) => each === dialect || (dialect === 'workflow' && each !== 'chain'));
 
 export const nodeTypeRoutes: readonly Route[] = [
   route({

@@ -26,13 +26,10 @@ const Message = z
   })
   .meta({ id: 'SessionMessage' });
 
-const TraceEntry = z
-  .object({ type: z.string(), node_id: z.string() })
-  .catchall(JsonValue)
-  .meta({
-    id: 'SessionTraceEntry',
-    description: 'workflow.node.route, workflow.tool.executed, workflow.subworkflow.enter, workflow.subworkflow.leave',
-  });
+const TraceEntry = z.object({ type: z.string(), node_id: z.string() }).catchall(JsonValue).meta({
+  id: 'SessionTraceEntry',
+  description: 'workflow.node.route, workflow.tool.executed, workflow.subworkflow.enter, workflow.subworkflow.leave',
+});
 
 const Turn = z
   .object({
@@ -72,7 +69,9 @@ const NewSession = z
   .strictObject({
     use_draft: z.boolean().default(true).meta({ description: 'false: the published version' }),
     variables: Variables.default({}).meta({ description: 'Variables the conversation begins with, by name' }),
-    message: Said.optional().meta({ description: "The user's first message; the session begins with a greeting without it" }),
+    message: Said.optional().meta({
+      description: "The user's first message; the session begins with a greeting without it",
+    }),
   })
   .default({ use_draft: true, variables: {} })
   .meta({ id: 'NewWorkflowSession', example: { use_draft: true, variables: { tier: 'gold' } } });

@@ -65,12 +65,10 @@ const metadata = {
 const settings = { engine: Engine.optional(), input_schema: Schema, output_schema: Schema };
 const graph = { nodes: z.array(GraphNode).max(2_000), edges: z.array(GraphEdge).max(10_000) };
 
-const NewWorkflow = z
-  .strictObject({ ...metadata, ...settings, graph: z.strictObject(graph).optional() })
-  .meta({
-    id: 'NewWorkflow',
-    example: { name: 'Refund desk', description: 'Answers customers who want their money back' },
-  });
+const NewWorkflow = z.strictObject({ ...metadata, ...settings, graph: z.strictObject(graph).optional() }).meta({
+  id: 'NewWorkflow',
+  example: { name: 'Refund desk', description: 'Answers customers who want their money back' },
+});
 
 const WorkflowChange = z
   .strictObject({ ...metadata, ...settings })

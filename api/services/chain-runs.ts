@@ -8,6 +8,7 @@ import type { ChainDocument } from '../../workflows/definition/chain.js';
 import { chainProblems, type ChainRules } from '../../workflows/definition/chain-problems.js';
 import type { Plan } from '../../workflows/definition/plan.js';
 import type { Json, Value } from '../../workflows/definition/values.js';
+import { checkInput } from './json-check.js';
 import { conflict, notFound, unauthenticated } from '../http/errors.js';
 import type { Actor } from '../actor.js';
 import { identitiesOf } from './caller.js';
@@ -155,6 +156,7 @@ async function startChain({ runs }: ChainRunDeps, chain: Chain, start: ChainStar
   const { plan, version_id: versionId } = chain;
   if (plan === null || versionId === null) throw conflict(`The chain "${chain.slug}" has no steps; add one to run it.`);
   const { input, seed, trigger, actor } = start;
+  checkInput(plan, input, 'input');
   const definition = { id: chain.id, versionId };
   const { runId } = await runs.start({
     workspaceId: chain.workspace_id,

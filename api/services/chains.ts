@@ -183,11 +183,7 @@ async function createChain(deps: ChainDeps, actor: Actor, input: NewChain): Prom
     const made = { ...of, kind: 'chain', slug, name: document.name, status, document: json, createdBy: actor.id };
     await insertDefinition(trx, made);
     await bindChain(trx, of, { document, status, by: actor.id });
-    return scheduleChain(
-      { db: trx, schedules },
-      { workspaceId: actor.workspaceId, chainId: id },
-      { status, document },
-    );
+    return scheduleChain({ db: trx, schedules }, { workspaceId: actor.workspaceId, chainId: id }, { status, document });
   });
   if (isRescheduled) await schedules.syncPending();
   return getChain(deps, actor.workspaceId, slug);

@@ -4,11 +4,13 @@ import type { Services } from './index.js';
 import { createMoveRuns } from './publish-move.js';
 import { createPreview } from './publish-preview.js';
 import { createPublishService, type PublishDeps } from './publish.js';
+import type { RunService } from './runs.js';
 import { createWorkflowService } from './workflows.js';
 import { createWorkspaceToolService } from './workspace-tools.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
 
-export interface AuthoringDeps extends Omit<PublishDeps, 'moveRuns'>, TestDeps {
+export interface AuthoringDeps extends Omit<PublishDeps, 'moveRuns'>, Omit<TestDeps, 'runs'> {
+  readonly runs: RunService;
   readonly temporal: Pick<TemporalGateway, 'moveVersion'>;
 }
 

@@ -14,7 +14,8 @@ export interface SecretChange {
 }
 
 /** Moves signing keys written into a document to the vault; `{{secret:NAME}}` takes their place. */
-export const vaultDocument = (store: SecretStore, change: SecretChange): Promise<Json> => vaults[change.kind](store, change);
+export const vaultDocument = (store: SecretStore, change: SecretChange): Promise<Json> =>
+  vaults[change.kind](store, change);
 
 const vaults: Readonly<Record<DocumentKind, (store: SecretStore, change: SecretChange) => Promise<Json>>> = {
   chain: async (store, { workspaceId, slug, document, previous }) => {

@@ -65,7 +65,9 @@ export interface StoredVersion extends VersionRow {
 export async function findVersion(db: Database, of: DefinitionRef, key: string): Promise<StoredVersion> {
   const versions = selectVersions(db, of).select([...columns, 'document', 'plan']);
   const isNumber = /^[1-9]\d{0,8}$/.test(key);
-  const row = await (isNumber ? versions.where('number', '=', Number(key)) : versions.where('id', '=', key)).executeTakeFirst();
+  const row = await (
+    isNumber ? versions.where('number', '=', Number(key)) : versions.where('id', '=', key)
+  ).executeTakeFirst();
   if (row === undefined) throw notFound('version', key);
   return row;
 }

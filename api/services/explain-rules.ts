@@ -105,8 +105,9 @@ const runningStep = (facts: Facts): StepItem | undefined =>
   facts.openSteps.find((step) => step.status === 'running' && !ownsOthers(facts, step));
 
 /** A map, a loop or a subflow is under way as long as what is inside it. */
-const ownsOthers = ({ plan }: Facts, step: StepItem): boolean =>
-  ['map', 'loop', 'subflow', 'compensate'].includes(kindOf(plan, step));
+const ownsOthers = ({ plan, children }: Facts, step: StepItem): boolean =>
+  ['map', 'loop', 'subflow', 'compensate'].includes(kindOf(plan, step)) ||
+  children.some(({ parent_key: key }) => key === step.key);
 
 const retrying: Rule = (facts) => {
   const failing = pendingOf(facts).find(({ type, lastFailure }) => type === 'runSegment' && lastFailure !== null);

@@ -1,10 +1,12 @@
-import { schemaErrors } from '../../db/json-schema.js';
+import { schemaErrors, schemaProblem } from '../../db/json-schema.js';
 import type { Plan } from '../../workflows/definition/plan.js';
 import type { Json } from '../../workflows/definition/values.js';
-import { invalid } from '../http/errors.js';
+import { conflict, invalid } from '../http/errors.js';
 
 /** Refuses a value that breaks its JSON Schema, with each field by its path in the request. */
 export function checkJson(schema: Json, value: Json, field: string): void {
+  const unusable = schemaProblem(schema);
+  if (unusable !== null) throw conflict(`The schema of ${field} ${unusable}: mend it in the definition.`);
   const problems = schemaErrors(schema, value);
   if (problems.length === 0) return;
   throw invalid(problems.map(({ pointer, message }) => ({ field: [field, ...keysOf(pointer)].join('.'), message })));

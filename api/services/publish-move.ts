@@ -1,9 +1,9 @@
 import type { Database } from '../../db/client.js';
 import type { DefinitionRef } from '../../db/definitions.js';
-import type { Moved, MoveVersion } from '../../workflows/contract/messages.js';
-import type { RunRef } from '../../workflows/contract/run.js';
 import type { Actor } from '../actor.js';
+import type { Answer, TemporalGateway } from '../temporal/gateway.js';
 import { findOpenRuns, type OpenRun } from './live-runs.js';
+import type { RunService } from './runs.js';
 
 export interface MoveOutcome {
   readonly run_id: string;
@@ -25,14 +25,10 @@ export interface Move {
 /** Asks open runs to go on with another version from their next safe point. */
 export type MoveRuns = (actor: Actor, move: Move) => Promise<readonly MoveOutcome[]>;
 
-type MoveAnswer =
-  { readonly outcome: 'done'; readonly value: Moved } | { readonly outcome: string; readonly message: string };
-
 export interface MoveDeps {
   readonly db: Database;
-  readonly temporal: {
-    readonly moveVersion: (run: RunRef, request: MoveVersion & { readonly requestId: string }) => Promise<MoveAnswer>;
-  };
+  readonly runs: Pick<RunService, 'tell'>;
+  readonly temporal: Pick<TemporalGateway, 'moveVersion'>;
 }
 
 /** Runs asked with one request, the newest first; the next request takes the next. */
@@ -63,24 +59,23 @@ const ended = (id: string): MoveOutcome => ({
 });
 
 async function ask(
-  { temporal }: MoveDeps,
+  { runs, temporal }: MoveDeps,
   actor: Actor,
   { of, target, seed, run }: Move & { readonly run: OpenRun },
 ): Promise<MoveOutcome> {
   if (run.version_id === target.versionId) return { run_id: run.id, outcome: 'moved', reasons: [] };
   const ref = { workspaceId: of.workspaceId, runId: run.id };
   const request = { versionId: target.versionId, by: actor.id, requestId: `${seed}-${run.id}` };
-  const answer = await temporal.moveVersion(ref, request).catch(silent);
-  if ('value' in answer) {
+  const answer = await runs.tell(ref, () => temporal.moveVersion(ref, request)).catch(silent);
+  if (answer.outcome === 'done') {
     const { value } = answer;
     return { run_id: run.id, outcome: value.moved ? 'moved' : 'refused', reasons: value.moved ? [] : value.reasons };
   }
-  const isOver = answer.outcome === 'closed' && run.status !== 'queued';
-  return { run_id: run.id, outcome: isOver ? 'ended' : 'no_answer', reasons: [answer.message] };
+  return { run_id: run.id, outcome: answer.outcome === 'closed' ? 'ended' : 'no_answer', reasons: [answer.message] };
 }
 
 /** One run that cannot be asked does not keep the others from being asked. */
-const silent = (error: unknown): MoveAnswer => ({
+const silent = (error: unknown): Answer<never> => ({
   outcome: 'late',
   message: `The run could not be asked: ${error instanceof Error ? error.message : String(error)}.`,
 });

@@ -130,7 +130,8 @@ async function publish(
     if (locked.revision !== row.draft_revision) throw changedMeanwhile(locked.revision);
     const content = { ...of, document: row.document, plan, by: actor.id, note: request.note };
     const made = await publishVersion(trx, content);
-    return { version: made, isRescheduled: await makeLive(deps, trx, { row, of, version: { ...made, ...content } }) };
+    const live = { ...locked, kind: row.kind, of, version: { ...made, ...content } };
+    return { version: made, isRescheduled: await makeLive(deps, trx, live) };
   });
   if (isRescheduled) await deps.schedules.syncPending();
   const { move, seed } = request;
@@ -152,18 +153,21 @@ const changedMeanwhile = (revision: number) =>
   });
 
 interface Live {
-  readonly row: Pick<DefinitionRow, 'kind' | 'status' | 'live_version'>;
+  readonly kind: DefinitionRow['kind'];
+  /** As they are while the definition is locked. */
+  readonly status: string;
+  readonly version_id: string | null;
   readonly of: DefinitionRef;
   readonly version: Pick<StoredVersion, 'id' | 'document'> & { readonly published_at: Date };
 }
 
 /** Turns the live pointer, with what follows from that; true when a schedule has changed. */
-async function makeLive(deps: PublishDeps, trx: Database, { row, of, version }: Live): Promise<boolean> {
-  const status = publishedStatus(row.kind, row.status);
-  if (row.live_version?.id === version.id && row.status === status) return false;
+async function makeLive(deps: PublishDeps, trx: Database, live: Live): Promise<boolean> {
+  const { kind, of, version } = live;
+  const status = publishedStatus(kind, live.status);
+  if (live.version_id === version.id && live.status === status) return false;
   await setLive(trx, of, { versionId: version.id, status, publishedAt: version.published_at });
-  const live = { ...of, kind: row.kind, status, document: version.document };
-  return afterLive(trx, { ...live, schedules: deps.schedules });
+  return afterLive(trx, { ...of, kind, status, document: version.document, schedules: deps.schedules });
 }
 
 async function rollBack(deps: PublishDeps, of: DefinitionRef, key: string): Promise<RolledBack> {
@@ -174,8 +178,9 @@ async function rollBack(deps: PublishDeps, of: DefinitionRef, key: string): Prom
   if (number === null || published_at === null)
     throw conflict(`The version ${key} was never published; restore it into the draft and publish that.`);
   const isRescheduled = await db.transaction().execute(async (trx) => {
-    await lockDefinition(trx, of);
-    return makeLive(deps, trx, { row, of, version: { ...version, published_at } });
+    const locked = await lockDefinition(trx, of);
+    if (locked === undefined) throw notFound('definition', of.definitionId);
+    return makeLive(deps, trx, { ...locked, kind: row.kind, of, version: { ...version, published_at } });
   });
   if (isRescheduled) await deps.schedules.syncPending();
   return { version_id: version.id, version: number, published_at, live_runs: await liveVersions(db, of) };

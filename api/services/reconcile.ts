@@ -3,7 +3,7 @@ import { cancelsToRepeat } from '../../db/run-commands.js';
 import type { Database } from '../../db/client.js';
 import type { RunRef } from '../../workflows/contract/run.js';
 import type { TemporalGateway, TemporalStatus } from '../temporal/gateway.js';
-import { cancelChildren, deliverCancel, isOrphan, type CancelDeps } from './run-stops.js';
+import { cancelChildren, deliverCancel, isOrphan, tellParent, type CancelDeps } from './run-stops.js';
 
 export interface ReconcileDeps extends CancelDeps {
   readonly db: Database;
@@ -56,5 +56,6 @@ async function reconcileRun(deps: ReconcileDeps, run: RunRef): Promise<void> {
   const end = status === 'unknown' && (await isOrphan(deps.db, run)) ? orphaned : endings[status];
   if (end === null) return;
   await markLost(deps.db, run, end);
+  await tellParent(deps, run, end.error);
   await cancelChildren(deps, run, 'system:reconcile');
 }

@@ -55,7 +55,10 @@ export function createWorkspaceToolService(deps: WorkspaceToolDeps): WorkspaceTo
       refuseProblems(input, deps);
       const key = { workspaceId, toolId: derivedId('tool', seed) };
       const made = scoped(db, workspaceId).insert('workspace_tools', { id: key.toolId, ...toolColumns(input) });
-      await made.onConflict((on) => on.column('id').doNothing()).execute().catch(takenName(input.name));
+      await made
+        .onConflict((on) => on.column('id').doNothing())
+        .execute()
+        .catch(takenName(input.name));
       return getTool(db, key);
     },
     change: async (key, change) => {

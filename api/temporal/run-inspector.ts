@@ -38,7 +38,12 @@ const POLLED_WITHIN_MS = 130_000;
 const WORKFLOW_QUEUE = 1;
 
 export function createRunInspector(client: Client, namespace: string): RunInspector {
-  const patient = <T>(call: () => Promise<T>): Promise<T> => client.withDeadline(Date.now() + DEADLINE_MS, call);
+  const { connection } = client;
+  // the client repeats a call past its deadline unless it is told to stop
+  const patient = <T>(call: () => Promise<T>): Promise<T> =>
+    connection.withDeadline(Date.now() + DEADLINE_MS, () =>
+      connection.withAbortSignal(AbortSignal.timeout(DEADLINE_MS), call),
+    );
   const handleOf = ({ workspaceId, runId }: RunRef) => client.workflow.getHandle(runWorkflowId(workspaceId, runId));
   return {
     describeRun: async (run) => {

@@ -18,7 +18,7 @@ import type {
   TakeTurn,
   Turn,
 } from '../../workflows/contract/messages.js';
-import type { RunEvent, RunRef, RunStatus } from '../../workflows/contract/run.js';
+import type { ChildEnd, RunEvent, RunRef, RunStatus } from '../../workflows/contract/run.js';
 import { within } from './deadline.js';
 
 /** Why a message changed nothing, or why nobody can tell. */
@@ -72,6 +72,8 @@ export interface RunMessages {
   readonly cancelRun: (run: RunRef) => Promise<boolean>;
   /** Stops it on the spot; false when no such workflow is open. */
   readonly terminateRun: (run: RunRef, reason: string) => Promise<boolean>;
+  /** Tells a run that one it waits for has ended without a word; false when no such workflow is open. */
+  readonly tellParent: (parent: RunRef, child: { readonly key: string; readonly end: ChildEnd }) => Promise<boolean>;
   readonly statusOfRun: (run: RunRef) => Promise<TemporalStatus>;
 }
 
@@ -91,6 +93,7 @@ export function createRunMessages({ client }: { readonly client: Client }): RunM
     moveVersion: (run, request) => update(run, { name: 'moveVersion', request, ms: UPDATE_MS }),
     signalEvent: (run, event) => told(() => handle(run).signal<[RunEvent]>('raiseEvent', event)),
     cancelRun: (run) => told(() => handle(run).cancel()),
+    tellParent: (parent, child) => told(() => handle(parent).signal<[typeof child]>('childEnded', child)),
     terminateRun: (run, reason) => told(() => handle(run).terminate(reason)),
     statusOfRun: (run) => statusOf(connection, () => handle(run).describe()),
   };

@@ -138,7 +138,7 @@ test('what a person changed is thought anew, and new calls are new effects', asy
 });
 
 test.each([
-  ['arguments that do not fit', lookUp('{"id":"x"}'), 'id must be integer'],
+  ['arguments that do not fit', lookUp('{"id":"x"}'), 'id must be an integer'],
   ['a tool that is not its own', { calls: [{ name: 'delete_all', args: '{}' }] }, 'There is no tool'],
   ['a tool that refuses', lookUp('{"id":404}'), 'The receiver answered 404'],
 ])('%s: the model is told and goes on', async (_what, wrong: Said, problem) => {

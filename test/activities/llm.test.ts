@@ -67,7 +67,7 @@ describe('llm', () => {
   );
 
   test.each([
-    ['{"n": "five"}', 'n must be integer'],
+    ['{"n": "five"}', 'n must be an integer'],
     ['Sure! n is 5.', 'it is no JSON'],
   ])('an answer that does not fit is asked for again, and paid for: %j', async (text, problem) => {
     answers = [{ text }, { text: '{"n":5}' }];

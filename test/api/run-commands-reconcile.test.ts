@@ -2,7 +2,6 @@ import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { requestCancel } from '../../db/run-commands.js';
 import type { RunRef } from '../../workflows/contract/run.js';
 import { createReconcile } from '../../api/services/reconcile.js';
-import { createRunService } from '../../api/services/runs.js';
 import { startTestApi, type Person, type TestApi } from '../support/api.js';
 import { openWaitOf, runAt } from '../support/commands.js';
 import { scriptedTemporal } from '../support/scripted-temporal.js';
@@ -16,7 +15,7 @@ beforeAll(async () => {
   api = await startTestApi({ temporal: () => temporal.gateway });
   person = await api.signUp();
   const deps = { db: api.db, temporal: temporal.gateway, log: { warn: () => undefined } };
-  reconcile = createReconcile({ ...deps, runs: createRunService(deps) });
+  reconcile = createReconcile(deps);
 }, 60_000);
 afterAll(() => api.close());
 beforeEach(() => temporal.play({}));
@@ -45,6 +44,18 @@ test('a run that was ended in Temporal from outside ends here, with what it wait
   expect(wait.status).toBe('denied');
   expect(temporal.asked('cancelRun')).toEqual([[child]]);
   expect((await rowOf(other)).status).toBe('running');
+});
+
+test('the run that waits for one that was ended from outside is told', async () => {
+  const parent = await oldRun({ status: 'running' });
+  const child = await oldRun({ status: 'running', parentRunId: parent.runId, parentKey: 'sub/1' });
+  temporal.play({
+    statusOfRun: ({ runId }) => Promise.resolve(runId === child.runId ? 'terminated' : 'open'),
+    tellParent: () => Promise.resolve(true),
+  });
+  await reconcile();
+  const error = { type: 'terminated', message: 'The run was terminated in Temporal.' };
+  expect(temporal.asked('tellParent')).toEqual([[parent, { key: 'sub/1', end: { status: 'cancelled', error } }]]);
 });
 
 test('what Temporal does not know, or has only just been told of, stays as it is', async () => {

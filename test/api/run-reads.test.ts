@@ -2,13 +2,13 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { beginStep, endStep, writeEnd, writeFlush } from '../../db/run-records.js';
 import { insertWait, recordVotes } from '../../db/waits.js';
 import { storeValue } from '../../db/values.js';
-import { derivedId, newSeed } from '../../db/ids.js';
 import type { NewRun } from '../../db/runs.js';
 import type { Database } from '../../db/client.js';
 import type { RunRef } from '../../workflows/contract/run.js';
 import { inline } from '../../workflows/definition/values.js';
 import { startTestApi, type Person, type TestApi } from '../support/api.js';
-import { noFlush, seedRun, stepRecord } from '../support/runs.js';
+import { read, runOf } from '../support/run-reader.js';
+import { noFlush, stepRecord } from '../support/runs.js';
 import { silentTemporal } from '../support/silent-temporal.js';
 
 let api: TestApi;
@@ -22,127 +22,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => api.close());
 
-const newRun = (person: Person, more: Partial<NewRun> = {}): Promise<RunRef> =>
-  seedRun(db, { ...more, run: { workspaceId: person.workspace.id, runId: derivedId('run', newSeed()) } });
-
-const get = async (person: Person, path: string) => {
-  const { status, body, text } = await person.call('GET', path);
-  expect({ path, status, text: status === 200 ? '' : text }).toEqual({ path, status: 200, text: '' });
-  // -- reason: a test looks into what came and fails when it is something else
-  return body as unknown as Record<string, unknown> & { readonly items: readonly Record<string, unknown>[] };
-};
-
-const idsOf = (items: readonly Record<string, unknown>[]): readonly string[] => items.map(({ id }) => String(id));
-
-async function newDefinition(person: Person, slug: string, name: string): Promise<string> {
-  const id = derivedId('def', newSeed());
-  const of = { workspace_id: person.workspace.id, document: '{}' };
-  const row = { ...of, kind: 'workflow', slug, name, status: 'live', version_id: null, created_by: 'ana' };
-  await db
-    .insertInto('definitions')
-    .values({ id, ...row, deleted_at: null, published_at: null })
-    .execute();
-  const version = { id: `${id}_v`, definition_id: id, number: 7, hash: id, plan: '{}' };
-  await db
-    .insertInto('versions')
-    .values({ ...of, ...version, published_at: null, published_by: null, note: null })
-    .execute();
-  return id;
-}
-
-const failure = { type: 'http_status', message: 'The shop answered 50% of the time.', node_id: 'charge' };
-const fail = (run: RunRef): Promise<void> =>
-  writeEnd(db, run, { flush: noFlush, end: { status: 'failed', error: failure } });
-
-test('the list is newest first, in pages that stay the same whatever is added', async () => {
-  const bob = await api.signUp();
-  const runs: RunRef[] = [];
-  for (let i = 0; i < 5; i += 1) runs.push(await newRun(bob));
-  const newest = runs
-    .map(({ runId }) => runId)
-    .toSorted()
-    .toReversed();
-  const first = await get(bob, '/v1/runs?limit=2');
-  await newRun(bob);
-  const second = await get(bob, `/v1/runs?limit=2&cursor=${String(first['next_cursor'])}`);
-  const third = await get(bob, `/v1/runs?limit=2&cursor=${String(second['next_cursor'])}`);
-  expect([...idsOf(first.items), ...idsOf(second.items), ...idsOf(third.items)]).toEqual(newest);
-  expect(third['next_cursor']).toBeNull();
-  expect(first.items[0]).toEqual({
-    id: newest[0],
-    definition_id: null,
-    definition_kind: 'test',
-    definition_name: null,
-    version: null,
-    version_id: null,
-    status: 'queued',
-    trigger: 'test',
-    tags: [],
-    priority: 3,
-    error: null,
-    created_at: expect.any(String),
-    started_at: null,
-    ended_at: null,
-    duration_ms: null,
-    cost: { usd: 0, input_tokens: 0, output_tokens: 0 },
-    parent_run_id: null,
-    origin: null,
-    event_seq: 1,
-  });
-});
-
-test('every filter finds what is meant and nothing else', async () => {
-  const bob = await api.signUp();
-  const id = await newDefinition(bob, 'refunds', 'Refund_s 100%');
-  const ofDefinition = await newRun(bob, { definition: { id, versionId: `${id}_v` }, kind: 'workflow', plan: null });
-  const failed = await newRun(bob, { tags: ['vip', 'eu'] });
-  await fail(failed);
-  const child = await newRun(bob, { parentRunId: failed.runId, parentKey: 'sub/1' });
-  await db
-    .updateTable('runs')
-    .set({ created_at: new Date('2020-05-05T05:00:00Z') })
-    .where('id', '=', child.runId)
-    .execute();
-  await db
-    .updateTable('runs')
-    .set({ tags: ['vip', 'eu'] })
-    .where('id', '=', failed.runId)
-    .execute();
-  const found: Readonly<Record<string, readonly RunRef[]>> = {
-    'status=failed': [failed],
-    'status=failed,%20completed': [failed],
-    'status=queued': [ofDefinition, child],
-    [`definition=${id}`]: [ofDefinition],
-    'definition=refunds': [ofDefinition],
-    'definition=nothing': [],
-    'tag=vip': [failed],
-    'tag=vi': [],
-    [`parent=${failed.runId}`]: [child],
-    'until=2020-06-01': [child],
-    'since=2020-05-05T07:00:00%2B02:00&until=2020-05-05T05:00:01Z': [child],
-    'since=2020-06-01': [ofDefinition, failed],
-    [`q=${child.runId.slice(0, 22)}`]: [child],
-    'q=refund_': [ofDefinition],
-    'q=100%25': [ofDefinition],
-    'q=refundx': [],
-    'q=50%25%20of': [failed],
-    'status=queued&until=2020-06-01': [child],
-  };
-  for (const [query, runs] of Object.entries(found)) {
-    const { items } = await get(bob, `/v1/runs?${query}`);
-    expect({ query, ids: idsOf(items).toSorted() }).toEqual({ query, ids: runs.map(({ runId }) => runId).toSorted() });
-  }
-  const { items } = await get(bob, '/v1/runs?definition=refunds');
-  expect(items[0]).toMatchObject({
-    definition_id: id,
-    definition_kind: 'workflow',
-    definition_name: 'Refund_s 100%',
-    version: 7,
-  });
-  for (const query of ['status=done', 'cursor=!!', 'limit=0', 'since=yesterday', 'q=']) {
-    expect((await bob.call('GET', `/v1/runs?${query}`)).status).toBe(422);
-  }
-});
+const newRun = (person: Person, more: Partial<NewRun> = {}): Promise<RunRef> => runOf(db, person, more);
 
 test('a run shows what it was given, what it waits for, what it costs and its children', async () => {
   const run = await newRun(ana);
@@ -201,7 +81,7 @@ test('a run shows what it was given, what it waits for, what it costs and its ch
   await recordVotes(db, { run, token: wait.token, votes: [vote] });
   const child = await newRun(ana, { parentRunId: run.runId, parentKey: 'each/1/3/call.it/2' });
 
-  const shown = await get(ana, `/v1/runs/${run.runId}`);
+  const shown = await read(ana, `/v1/runs/${run.runId}`);
   expect(shown).toMatchObject({
     id: run.runId,
     status: 'waiting',
@@ -257,10 +137,10 @@ test('a run shows what it was given, what it waits for, what it costs and its ch
   expect(steps[2]).toMatchObject({ status: 'completed', cost, input: 'q', output: 'a' });
 
   await db.updateTable('runs').set({ cancel_requested_at: new Date() }).where('id', '=', run.runId).execute();
-  const stopping = await get(ana, `/v1/runs/${run.runId}`);
+  const stopping = await read(ana, `/v1/runs/${run.runId}`);
   expect((stopping['stopping'] as readonly { key: string }[]).map(({ key }) => key)).toEqual(['ok/1']);
   await writeEnd(db, run, { flush: noFlush, end: { status: 'cancelled', error: null } });
-  expect(await get(ana, `/v1/runs/${run.runId}`)).toMatchObject({ status: 'cancelled', stopping: [], waits: [] });
+  expect(await read(ana, `/v1/runs/${run.runId}`)).toMatchObject({ status: 'cancelled', stopping: [], waits: [] });
 });
 
 test('a run with very many steps is shown with the newest, and the others are read in windows', async () => {
@@ -273,34 +153,34 @@ test('a run with very many steps is shown with the newest, and the others are re
     }),
   );
   await writeFlush(db, run, { ...noFlush, steps });
-  const shown = await get(ana, `/v1/runs/${run.runId}`);
+  const shown = await read(ana, `/v1/runs/${run.runId}`);
   expect(shown['steps_total']).toBe(250);
   const newest = shown['steps'] as readonly { readonly seq: number }[];
   expect(newest.map(({ seq }) => seq)).toEqual(Array.from({ length: 200 }, (_, index) => index + 50));
 
-  const read: number[] = [];
+  const seqs: number[] = [];
   let after: string | null = '';
   while (after !== null) {
-    const window = await get(
+    const window = await read(
       ana,
       `/v1/runs/${run.runId}/steps?limit=60${after === '' ? '' : `&after=${encodeURIComponent(after)}`}`,
     );
-    read.push(...window.items.map(({ seq }) => Number(seq)));
+    seqs.push(...window.items.map(({ seq }) => Number(seq)));
     expect(window.items[0]).not.toHaveProperty('input');
     after = window['next_after'] as string | null;
   }
-  expect(read).toEqual(Array.from({ length: 250 }, (_, index) => index));
-  const odd = await get(ana, `/v1/runs/${run.runId}/steps?node_id=odd&after=240`);
+  expect(seqs).toEqual(Array.from({ length: 250 }, (_, index) => index));
+  const odd = await read(ana, `/v1/runs/${run.runId}/steps?node_id=odd&after=240`);
   expect(odd.items.map(({ seq }) => seq)).toEqual([241, 243, 245, 247, 249]);
-  expect((await get(ana, `/v1/runs/${run.runId}/steps?status=failed,parked`)).items).toHaveLength(1);
+  expect((await read(ana, `/v1/runs/${run.runId}/steps?status=failed,parked`)).items).toHaveLength(1);
   expect((await ana.call('GET', `/v1/runs/${run.runId}/steps?after=x`)).status).toBe(422);
 
   const key = 'each/1/249/odd/250';
-  const one = await get(ana, `/v1/runs/${run.runId}/steps/${encodeURIComponent(key)}`);
+  const one = await read(ana, `/v1/runs/${run.runId}/steps/${encodeURIComponent(key)}`);
   expect(one).toMatchObject({ key, scope: 'each/1/249', status: 'failed', input: 'in' });
   expect((await ana.call('GET', `/v1/runs/${run.runId}/steps/nothing%2F1`)).status).toBe(404);
 
-  const summary = await get(ana, `/v1/runs/${run.runId}/steps/summary`);
+  const summary = await read(ana, `/v1/runs/${run.runId}/steps/summary`);
   expect(summary.items).toEqual([
     expect.objectContaining({
       node_id: 'even',
@@ -333,12 +213,12 @@ test('large values are shown by reference, wherever they stand, and read by rang
   const ref = 'ref' in large ? large.ref : '';
   const output = { parts: { a: inline(1), b: large, c: { list: [large, inline(2)] } } };
   await writeFlush(db, run, { ...noFlush, steps: [stepRecord('a', 1, { input: large, output })] });
-  const shown = await get(ana, `/v1/runs/${run.runId}/steps/a%2F1`);
+  const shown = await read(ana, `/v1/runs/${run.runId}/steps/a%2F1`);
   const link = { $ref: ref, bytes: text.length, preview: JSON.stringify(json).slice(0, 1_000) };
   expect(shown).toMatchObject({ input: { $ref: ref, bytes: text.length }, output: { a: 1, c: [{ $ref: ref }, 2] } });
   expect((shown['input'] as { preview: string }).preview.slice(0, 200)).toBe(link.preview.slice(0, 200));
 
-  const read = async (query: string, headers: Record<string, string> = {}) => {
+  const part = async (query: string, headers: Record<string, string> = {}) => {
     const response = await fetch(`${api.url}/v1/values/${ref}${query}`, {
       headers: { authorization: `Bearer ${ana.token}`, ...headers },
     });
@@ -349,23 +229,23 @@ test('large values are shown by reference, wherever they stand, and read by rang
     };
   };
   const total = text.length;
-  expect(await read('')).toEqual({ status: 200, range: null, bytes: text });
-  expect(await read('?offset=9&length=4')).toEqual({ status: 200, range: null, bytes: text.subarray(9, 13) });
-  expect(await read(`?offset=${total - 3}`)).toEqual({ status: 200, range: null, bytes: text.subarray(-3) });
-  const part = (from: number, to: number) => ({
+  expect(await part('')).toEqual({ status: 200, range: null, bytes: text });
+  expect(await part('?offset=9&length=4')).toEqual({ status: 200, range: null, bytes: text.subarray(9, 13) });
+  expect(await part(`?offset=${total - 3}`)).toEqual({ status: 200, range: null, bytes: text.subarray(-3) });
+  const piece = (from: number, to: number) => ({
     status: 206,
     range: `bytes ${from}-${to - 1}/${total}`,
     bytes: text.subarray(from, to),
   });
-  expect(await read('', { range: 'bytes=0-9' })).toEqual(part(0, 10));
-  expect(await read('', { range: 'bytes=11-20' })).toEqual(part(11, 21));
-  expect(await read('', { range: `bytes=${total - 5}-` })).toEqual(part(total - 5, total));
-  expect(await read('', { range: 'bytes=-7' })).toEqual(part(total - 7, total));
-  expect(await read('', { range: `bytes=5-${total * 2}` })).toEqual(part(5, total));
-  expect(await read('', { range: 'bytes=-999999' })).toEqual(part(0, total));
+  expect(await part('', { range: 'bytes=0-9' })).toEqual(piece(0, 10));
+  expect(await part('', { range: 'bytes=11-20' })).toEqual(piece(11, 21));
+  expect(await part('', { range: `bytes=${total - 5}-` })).toEqual(piece(total - 5, total));
+  expect(await part('', { range: 'bytes=-7' })).toEqual(piece(total - 7, total));
+  expect(await part('', { range: `bytes=5-${total * 2}` })).toEqual(piece(5, total));
+  expect(await part('', { range: 'bytes=-999999' })).toEqual(piece(0, total));
   // several ranges, or another unit: the whole, as the standard has it
-  expect((await read('', { range: 'bytes=0-1,5-6' })).status).toBe(200);
-  expect(await read('', { range: `bytes=${total}-` })).toMatchObject({ status: 416, range: `bytes */${total}` });
+  expect((await part('', { range: 'bytes=0-1,5-6' })).status).toBe(200);
+  expect(await part('', { range: `bytes=${total}-` })).toMatchObject({ status: 416, range: `bytes */${total}` });
   expect((await ana.call('GET', `/v1/values/${ref}?length=0`)).status).toBe(422);
 });
 
@@ -380,5 +260,5 @@ test('nothing of a run is there for another workspace', async () => {
     expect({ path, status: (await stranger.call('GET', path)).status }).toEqual({ path, status: 404 });
     expect({ path, status: (await ana.call('GET', path)).status }).toEqual({ path, status: 200 });
   }
-  expect((await get(stranger, `/v1/runs?parent=${run.runId}&q=run_`)).items).toEqual([]);
+  expect((await read(stranger, `/v1/runs?parent=${run.runId}&q=run_`)).items).toEqual([]);
 });

@@ -158,3 +158,20 @@ test.each([
 ])('a document of another shape is refused: %j', (document) => {
   expect(ChainDocument.safeParse({ name: 'Chain', ...document }).success).toBe(false);
 });
+
+test('schemas of a chain are part of its plan, and one that is none is a problem', () => {
+  const step = { kind: 'notify', label: 'Note', config: { channel: 'log' } };
+  const document = ChainDocument.parse({
+    name: 'Schemas',
+    primary_steps: [step],
+    input_schema: { type: 'object', required: ['order'] },
+    output_schema: { type: 'nothing' },
+  });
+  expect(compileChain(document)).toMatchObject({
+    inputSchema: { required: ['order'] },
+    outputSchema: { type: 'nothing' },
+  });
+  expect(chainProblems(document, { urlProblem: () => null })).toMatchObject([
+    { code: 'bad_schema', field: 'output_schema.type' },
+  ]);
+});

@@ -114,21 +114,25 @@ function checkFiring(step: Step, { visit, node, sent }: Firing): void {
   const sources = [...new Set(edgesInto(step.plan, node.id).map(({ from }) => from))];
   const need = node.config.need === 'all' ? sources.length : Math.min(node.config.need, sources.length);
   const missing = sources.filter((source) => parts[source] === undefined);
-  if (sources.length - missing.length >= need) return;
+  if (sources.length - missing.length >= need || isInCycle(step.plan, node.id)) return;
   const hope = hopeOf(step, visit, missing);
   must(hope === undefined, 'a join fires with enough, or when no more can come', { visit, hope });
 }
 
 /** A token that could still bring the join what it lacks, without passing another join that waits. */
 function hopeOf({ plan, after }: Step, fired: Visit, missing: readonly string[]): Visit | undefined {
-  const waiting = Object.keys(after.arrivals).filter((key) => key.startsWith(inScope(fired.scope, '')));
-  const closed = new Set([fired.nodeId, ...waiting.map((key) => key.split('/').at(-1) ?? '')]);
+  const { arrivals } = after.frames[fired.scope] ?? after;
+  const closed = new Set([fired.nodeId, ...Object.keys(arrivals)]);
   return visitsOf(after).find(({ scope, nodeId, late = [] }) => {
     if (scope !== fired.scope || nodeId === fired.nodeId) return false;
     const reached = reachable(plan, nodeId, closed);
     return missing.some((source) => reached.has(source) && !late.includes(`${source}>${fired.nodeId}`));
   });
 }
+
+/** What may still come, but in the cycle's next round, is not waited for. */
+const isInCycle = (plan: Plan, nodeId: string): boolean =>
+  plan.edges.some((edge) => edge.from === nodeId && reachable(plan, edge.to, new Set()).has(nodeId));
 
 function reachable(plan: Plan, from: string, closed: ReadonlySet<string>): ReadonlySet<string> {
   const found = new Set([from]);
@@ -159,7 +163,7 @@ function checkVanished({ plan, before, what, after }: Step): void {
 function checkHouse({ plan, after }: Step): void {
   const scopeOfKey = (key: string): string => key.split('/').slice(0, -1).join('/');
   const isThere = (scope: string): boolean => scope === '' || after.frames[scope] !== undefined;
-  const kept = [after.visits, after.outputs, after.arrivals].flatMap((record) => Object.keys(record).map(scopeOfKey));
+  const kept = Object.keys(after.outputs).map(scopeOfKey);
   const scopes = [...kept, ...visitsOf(after).map(({ scope }) => scope)];
   must(scopes.every(isThere), 'frames leave nothing behind', scopes);
   must(
@@ -177,9 +181,14 @@ function checkHouse({ plan, after }: Step): void {
     must(group.error === null || running === 0, 'a failed body has stopped', { owner });
   }
   must(
-    Object.values(after.frames).every(({ owner }) => after.groups[owner] !== undefined),
+    Object.values(after.frames).every(({ owner, scope }) => after.groups[owner] !== undefined && isThere(scope)),
     'a frame has an owner',
     after.frames,
+  );
+  must(
+    Object.keys(after.visits).every((id) => !id.includes('/')),
+    'the root counts only its own visits',
+    after.visits,
   );
   checkMutex(plan, after);
 }

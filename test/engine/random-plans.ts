@@ -6,6 +6,7 @@ import {
   type PlanEdge,
   type PlanNode,
 } from '../../workflows/definition/plan.js';
+import { wayOut } from './scripted.js';
 
 /** One node of a random graph; numbers are taken modulo what is there. */
 interface Spec {
@@ -125,13 +126,15 @@ function edgesOf(spec: Spec, index: number, { prefix, count }: { prefix: string;
     from: `${prefix}${index}`,
     to: `${prefix}${to}`,
     port,
-    condition: isConditional ? { type: 'contains', text: `[${number}]` } : { type: 'always' },
+    condition: isConditional ? { type: 'contains', text: wayOut(`${prefix}${index}`, number) } : { type: 'always' },
     label: null,
   });
   const back = spec.back.map((pick, number) => edge(pick % (index + 1), number, 'out', true));
   const on = later === 0 ? [] : spec.targets.map((pick) => index + 1 + (pick % later));
   const ports = spec.kind === 'approval' && spec.body === null ? (['approved', 'rejected', 'approved'] as const) : [];
-  const forward = on.map((to, number) => edge(to, number + 1, ports[number] ?? 'out', spec.isConditional));
+  const forward = on.map((to, number) =>
+    edge(to, number + 1, ports[number] ?? 'out', spec.isConditional && spec.body === null),
+  );
   const routed = spec.onError === 'route' && on[0] !== undefined ? [edge(on[0], 9, 'error', false)] : [];
   return [...back, ...forward, ...routed];
 }
@@ -141,7 +144,7 @@ function baseOf(spec: Spec, id: string, owner: string | undefined) {
     never: { action: 'fail' },
     fail: { action: 'fail' },
     route: { action: 'route' },
-    fallback: { action: 'fallback', value: `${id} instead [1]` },
+    fallback: { action: 'fallback', value: `${id} instead ${wayOut(id, 1)}` },
     park: { action: 'park' },
   };
   return {

@@ -14,6 +14,9 @@ export function hash(text: string): number {
   return (word ^ (word >>> 13)) >>> 0;
 }
 
+/** What an output says for the condition of a node's edge to hold; number 0 goes back. */
+export const wayOut = (nodeId: string, number: number): string => `<${nodeId}:${number}>`;
+
 /** How often any node follows its edges back. */
 const MOST_VISITS = 2;
 
@@ -65,7 +68,8 @@ function answer({ node, visit, isMended, draw }: Question): Outcome {
 }
 
 function outputOf(visit: Visit, draw: Question['draw']): Value {
-  const back = visit.visit <= MOST_VISITS && draw('back', 2) === 0 ? '[0]' : '';
-  const ways = [1, 2, 3].map((number) => (draw(`way ${number}`, 3) > 0 ? `[${number}]` : ''));
-  return inline(`${visitKey(visit)} of ${hash(JSON.stringify(visit.input))} ${back}${ways.join('')}`);
+  const goesBack = visit.visit <= MOST_VISITS && draw('back', 2) === 0;
+  const ways = [...(goesBack ? [0] : []), ...[1, 2, 3].filter((number) => draw(`way ${number}`, 3) > 0)];
+  const signs = ways.map((number) => wayOut(visit.nodeId, number)).join('');
+  return inline(`${visitKey(visit)} of ${hash(JSON.stringify(visit.input))} ${signs}`);
 }

@@ -182,10 +182,7 @@ export const graphScenes: Readonly<Record<string, Scene>> = {
   'subflow-detached': {
     plan: linePlan(node('subflow', 'call', { definition: 'child', wait: false }), agent('after')),
     definitions: { child: childPlan },
-    act: async (played) => {
-      await toEnd(played);
-      await played.childEnds('call/1');
-    },
+    act: toEnd,
   },
   'approval-quorum': {
     plan: quorumPlan,

@@ -57,6 +57,8 @@ export function compileChain(document: ChainDocument): Plan | null {
     entry: primaryNodeId(0),
     nodes: Object.fromEntries(nodes.map((node) => [node.id, node])),
     edges,
+    ...(document.input_schema === undefined ? {} : { inputSchema: document.input_schema }),
+    ...(document.output_schema === undefined ? {} : { outputSchema: document.output_schema }),
   });
 }
 

@@ -10,6 +10,7 @@ import {
   type StepOf,
 } from './chain.js';
 import { fieldProblems } from './fields.js';
+import { schemaProblem } from './json-schema.js';
 import type { CompileContext } from './graph-context.js';
 import { configFindings, type Configured, type Found } from './graph-references.js';
 
@@ -38,7 +39,18 @@ export function chainProblems(document: ChainDocument, rules: ChainRules): reado
       : []),
     ...steps.flatMap(({ path, step }) => [...labelProblems(path, step), ...configProblems(path, step, rules)]),
     ...branchProblems(document),
+    ...schemaProblems(document),
   ];
+}
+
+function schemaProblems(document: ChainDocument): readonly Problem[] {
+  return (['input_schema', 'output_schema'] as const).flatMap((name) => {
+    const schema = document[name];
+    const problem = schema === undefined ? null : schemaProblem(schema);
+    if (problem === null) return [];
+    const message = `Mend the schema: it ${problem.message}.`;
+    return [{ code: 'bad_schema', field: [name, ...problem.path].join('.'), message }];
+  });
 }
 
 function labelProblems(path: string, step: ChainStep): readonly Problem[] {

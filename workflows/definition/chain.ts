@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { JsonSchema } from './nodes/common.js';
 import { nodePolicy } from './graph.js';
 import { CodeConfig, ChannelSendConfig, EmailConfig, HttpConfig, ToolConfig } from './nodes/effects.js';
 import { RespondConfig, SetConfig, SubflowConfig } from './nodes/flow.js';
@@ -184,6 +185,8 @@ export const ChainDocument = z
     when_label: z.string().max(200).default(''),
     primary_steps: z.array(ChainStep).max(MAX_STEPS).default([]),
     branches: z.array(ChainBranch).max(50).default([]),
+    input_schema: JsonSchema.optional().meta({ description: 'What a run is given is checked against it at the start' }),
+    output_schema: JsonSchema.optional().meta({ description: 'What a run puts out is checked against it at the end' }),
   })
   .meta({ id: 'ChainDocument' });
 export type ChainDocument = z.output<typeof ChainDocument>;

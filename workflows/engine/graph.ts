@@ -11,8 +11,6 @@ interface Index {
   readonly kept: ReadonlySet<string>;
   /** Places of the nodes in the document. */
   readonly places: ReadonlyMap<string, number>;
-  /** By `wayInto`, worked out when first asked for. */
-  readonly feeders: Map<string, ReadonlySet<string>>;
 }
 
 const indexes = new WeakMap<Plan, Index>();
@@ -28,7 +26,6 @@ function indexOf(plan: Plan): Index {
     sources: new Map([...into].map(([id, edges]) => [id, [...new Set(edges.map((edge) => edge.from))]])),
     kept: keptNodes(plan),
     places: new Map(Object.keys(plan.nodes).map((id, place) => [id, place])),
-    feeders: new Map<string, ReadonlySet<string>>(),
   };
   indexes.set(plan, index);
   return index;
@@ -60,7 +57,9 @@ export const nodeOf = (plan: Plan, nodeId: string): PlanNode => {
 
 /** Edges leaving a node by one port, in the author's order. */
 export const edgesFrom = (plan: Plan, nodeId: string, port: Port): readonly PlanEdge[] =>
-  (indexOf(plan).out.get(nodeId) ?? NONE).filter((edge) => edge.port === port);
+  edgesOutOf(plan, nodeId).filter((edge) => edge.port === port);
+
+export const edgesOutOf = (plan: Plan, nodeId: string): readonly PlanEdge[] => indexOf(plan).out.get(nodeId) ?? NONE;
 
 export const edgesInto = (plan: Plan, nodeId: string): readonly PlanEdge[] => indexOf(plan).in.get(nodeId) ?? NONE;
 
@@ -77,24 +76,4 @@ export function inPlanOrder<T>(plan: Plan, things: readonly T[], nodeIdOf: (thin
   const { places } = indexOf(plan);
   const placeOf = (thing: T): number => places.get(nodeIdOf(thing)) ?? 0;
   return things.toSorted((a, b) => placeOf(a) - placeOf(b));
-}
-
-/** Where what comes from one node meets a join. */
-export const wayInto = (source: string, joinId: string): string => `${source}>${joinId}`;
-
-/** The nodes from which a join can be come to by way of one of its sources; what passes through the join is past it. */
-export function feedersOf(plan: Plan, source: string, joinId: string): ReadonlySet<string> {
-  const { feeders } = indexOf(plan);
-  const way = wayInto(source, joinId);
-  const known = feeders.get(way);
-  if (known !== undefined) return known;
-  const found = new Set<string>();
-  const queue = [source];
-  for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
-    if (id === joinId || found.has(id)) continue;
-    found.add(id);
-    queue.push(...sourcesOf(plan, id));
-  }
-  feeders.set(way, found);
-  return found;
 }

@@ -1,16 +1,18 @@
-import { inScope } from '../contract/ids.js';
 import type { NodeOf, Plan } from '../definition/plan.js';
 import type { Value } from '../definition/values.js';
-import { feedersOf, inPlanOrder, nodeOf, sourcesOf, wayInto } from './graph.js';
+import { inPlanOrder, nodeOf, sourcesOf } from './graph.js';
+import { feedersOf, isSameRound, roundAt, wayInto, type Round } from './rounds.js';
 import type { Arrival, RunState } from './state.js';
-import { enter, markLate, pendingJoins, visitsIn, withdraw, without, type Token } from './tokens.js';
+import { own, put, without } from './records.js';
+import { courseOf, enter, markLate, setCourse, visitsIn, withdraw, type Token } from './tokens.js';
 
 type Join = NodeOf<'join'>;
 
-/** A join of one frame. */
+/** A join of one frame, in one of its rounds: tokens of different rounds do not meet. */
 interface At {
   readonly scope: string;
   readonly join: Join;
+  readonly round: Round;
 }
 
 /** How many different sources make a join fire. */
@@ -21,81 +23,91 @@ export const joinInput = (arrived: readonly Arrival[]): Value => ({
   parts: Object.fromEntries(arrived.map(({ nodeId, value }) => [nodeId, value])),
 });
 
-const arrivedAt = (state: RunState, { scope, join }: At): readonly Arrival[] =>
-  state.arrivals[inScope(scope, join.id)] ?? [];
+const allArrivedAt = (state: RunState, scope: string, joinId: string): readonly Arrival[] =>
+  own(courseOf(state, scope).arrivals, joinId) ?? [];
+
+function setArrived(
+  state: RunState,
+  { scope, join }: Pick<At, 'scope' | 'join'>,
+  arrived: readonly Arrival[],
+): RunState {
+  const { arrivals } = courseOf(state, scope);
+  const others = arrived.length === 0 ? without(arrivals, join.id) : put(arrivals, join.id, arrived);
+  return setCourse(state, scope, { arrivals: others });
+}
+
+const arrivedAt = (state: RunState, { scope, join, round }: At): readonly Arrival[] =>
+  allArrivedAt(state, scope, join.id).filter(({ late }) => isSameRound(late, round));
 
 /** The oldest arrival of each source, in the sources' order: what a firing consumes. Later ones are for the next time. */
 function firstOfEach(plan: Plan, arrived: readonly Arrival[], join: Join): readonly Arrival[] {
-  return sourcesOf(plan, join.id).flatMap((source) => arrived.find(({ nodeId }) => nodeId === source) ?? []);
+  const first = new Map(arrived.toReversed().map((each) => [each.nodeId, each]));
+  return sourcesOf(plan, join.id).flatMap((source) => first.get(source) ?? []);
 }
 
-/** Takes in what comes to a join, unless the join has gone on without it. */
-export function arrive(state: RunState, at: At, arrival: Arrival): RunState {
-  if (arrival.late?.includes(wayInto(arrival.nodeId, at.join.id)) === true) return state;
-  return setArrived(state, at, [...arrivedAt(state, at), arrival]);
-}
-
-function setArrived(state: RunState, { scope, join }: At, arrived: readonly Arrival[]): RunState {
-  const key = inScope(scope, join.id);
-  const arrivals = arrived.length === 0 ? without(state.arrivals, [key]) : { ...state.arrivals, [key]: arrived };
-  return { ...state, arrivals };
-}
-
-export function fireIfEnough(plan: Plan, state: RunState, at: At): RunState {
-  const came = firstOfEach(plan, arrivedAt(state, at), at.join).length;
-  return came > 0 && came >= needed(plan, at.join) ? fire(plan, state, at) : state;
-}
-
-/** What could still have come by the ways it did not wait for is withdrawn, or marked to be ignored when it comes. */
-function fire(plan: Plan, state: RunState, at: At): RunState {
-  const { scope, join } = at;
-  const arrived = arrivedAt(state, at);
-  const consumed = firstOfEach(plan, arrived, join);
-  const kept = setArrived(
-    state,
-    at,
-    arrived.filter((each) => !consumed.includes(each)),
-  );
-  const missing = missingSources(plan, arrived, join);
-  const left =
-    join.config.cancelRest === true
-      ? withdraw(kept, scope, (id) => sourcesOf(plan, join.id).some((source) => feeds(plan, id, { source, join })))
-      : markMissing(plan, kept, { scope, join, missing });
-  const late = lateInAll(consumed).filter(
-    (way) => !sourcesOf(plan, join.id).some((id) => wayInto(id, join.id) === way),
-  );
-  return enter(left, { scope, nodeId: join.id, input: joinInput(consumed), ...(late.length === 0 ? {} : { late }) });
-}
-
-function markMissing(
+/** Takes in what comes to a join, unless the join has gone on without it; `fireIfEnough` is to follow. */
+export function arrive(
   plan: Plan,
   state: RunState,
-  { scope, join, missing }: At & { readonly missing: readonly string[] },
+  { scope, join, token }: { readonly scope: string; readonly join: Join; readonly token: Arrival },
 ): RunState {
-  if (missing.length === 0) return state;
-  return markLate(state, scope, (id) =>
-    missing.filter((source) => feeds(plan, id, { source, join })).map((source) => wayInto(source, join.id)),
-  );
+  const { nodeId, value, late } = token;
+  if (late?.includes(wayInto(nodeId, join.id)) === true) return state;
+  const round = roundAt(plan, join.id, late);
+  const arrival = { nodeId, value, ...(round.length === 0 ? {} : { late: round }) };
+  return setArrived(state, { scope, join }, [...allArrivedAt(state, scope, join.id), arrival]);
 }
 
-const feeds = (
+/** Fires a join if enough of one round has come. */
+export function fireIfEnough(
   plan: Plan,
-  nodeId: string,
-  { source, join }: { readonly source: string; readonly join: Join },
-): boolean => feedersOf(plan, source, join.id).has(nodeId);
+  state: RunState,
+  { scope, join }: { readonly scope: string; readonly join: Join },
+): RunState {
+  const newest = allArrivedAt(state, scope, join.id).at(-1);
+  if (newest === undefined) return state;
+  const at = { scope, join, round: newest.late ?? [] };
+  const came = new Set(arrivedAt(state, at).map(({ nodeId }) => nodeId));
+  return came.size >= needed(plan, join) ? fire(plan, state, at) : state;
+}
+
+function fire(plan: Plan, state: RunState, at: At): RunState {
+  const { scope, join, round } = at;
+  const arrived = arrivedAt(state, at);
+  const consumed = firstOfEach(plan, arrived, join);
+  const left = settleRest(plan, consume(state, at, consumed), { ...at, missing: missingSources(plan, arrived, join) });
+  const marks = round.length === 0 ? {} : { late: round };
+  return enter(left, { scope, nodeId: join.id, input: joinInput(consumed), ...marks });
+}
+
+/** What could still have come is withdrawn, or marked to be ignored when it comes by a way the join did not wait for. */
+function settleRest(
+  plan: Plan,
+  state: RunState,
+  { scope, join, round, missing }: At & { readonly missing: readonly string[] },
+): RunState {
+  const isComing = ({ nodeId, late }: Token, source: string): boolean =>
+    feedersOf(plan, source, join.id).has(nodeId) && isSameRound(roundAt(plan, join.id, late), round);
+  const waysOf = (token: Token): readonly string[] =>
+    missing.filter((source) => isComing(token, source)).map((source) => wayInto(source, join.id));
+  if (join.config.cancelRest === true) {
+    return withdraw(state, scope, (token) => sourcesOf(plan, join.id).some((source) => isComing(token, source)));
+  }
+  return missing.length === 0 ? state : markLate(state, scope, waysOf);
+}
+
+function consume(state: RunState, at: At, consumed: readonly Arrival[]): RunState {
+  const taken = new Set(consumed);
+  const rest = allArrivedAt(state, at.scope, at.join.id).filter((each) => !taken.has(each));
+  return setArrived(state, at, rest);
+}
 
 function missingSources(plan: Plan, arrived: readonly Arrival[], join: Join): readonly string[] {
   const came = new Set(arrived.map(({ nodeId }) => nodeId));
   return sourcesOf(plan, join.id).filter((source) => !came.has(source));
 }
 
-/** What several tokens made together is late only where all of them are: rather twice than never. */
-function lateInAll([first, ...others]: readonly Token[]): readonly string[] {
-  return (first?.late ?? []).filter((way) => others.every(({ late }) => late?.includes(way) === true));
-}
-
-interface Pending {
-  readonly join: Join;
+interface Pending extends At {
   readonly token: Token;
   /** Sources of which nothing has come. */
   readonly missing: readonly string[];
@@ -109,7 +121,7 @@ export function fireStranded(plan: Plan, state: RunState, scope: string): RunSta
   const stranded = strandedIn(plan, state, scope);
   const tokens = stranded.map(({ token }) => token);
   const chosen = stranded.find((pending) => !expects(plan, pending, tokens)) ?? stranded[0];
-  return chosen === undefined ? null : fire(plan, state, { scope, join: chosen.join });
+  return chosen === undefined ? null : fire(plan, state, chosen);
 }
 
 /** Pending joins to which nothing can come but from each other, in the plan's order. */
@@ -127,19 +139,36 @@ function strandedIn(plan: Plan, state: RunState, scope: string): readonly Pendin
 }
 
 function pendingIn(plan: Plan, state: RunState, scope: string): readonly Pending[] {
-  const pending = pendingJoins(state, scope).flatMap((id) => {
+  const pending = Object.keys(courseOf(state, scope).arrivals).flatMap((id) => {
     const join = nodeOf(plan, id);
-    if (join.kind !== 'join') return [];
-    const arrived = arrivedAt(state, { scope, join });
-    return { join, token: { nodeId: id, late: lateInAll(arrived) }, missing: missingSources(plan, arrived, join) };
+    return join.kind === 'join' ? roundsAt(plan, state, { scope, join }) : [];
   });
   return inPlanOrder(plan, pending, ({ join }) => join.id);
 }
 
-/** Whether one of the tokens could still bring what the join lacks. */
-const expects = (plan: Plan, { join, missing }: Pending, tokens: readonly Token[]): boolean =>
-  tokens.some(({ nodeId, late }) =>
-    missing.some(
-      (source) => feeds(plan, nodeId, { source, join }) && late?.includes(wayInto(source, join.id)) !== true,
-    ),
+function roundsAt(
+  plan: Plan,
+  state: RunState,
+  { scope, join }: { readonly scope: string; readonly join: Join },
+): readonly Pending[] {
+  const all = allArrivedAt(state, scope, join.id);
+  const isFirst = ({ late }: Arrival, index: number): boolean =>
+    all.findIndex((each) => isSameRound(each.late, late)) === index;
+  return all.filter(isFirst).map(({ late: round = [] }) => {
+    const at = { scope, join, round };
+    return {
+      ...at,
+      token: { nodeId: join.id, late: round },
+      missing: missingSources(plan, arrivedAt(state, at), join),
+    };
+  });
+}
+
+/** Whether one of the tokens could still bring the join what it lacks. */
+const expects = (plan: Plan, { join, round, missing }: Pending, tokens: readonly Token[]): boolean =>
+  tokens.some(
+    ({ nodeId, late }) =>
+      missing.some(
+        (source) => feedersOf(plan, source, join.id).has(nodeId) && late?.includes(wayInto(source, join.id)) !== true,
+      ) && isSameRound(roundAt(plan, join.id, late), round),
   );

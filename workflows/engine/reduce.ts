@@ -1,12 +1,25 @@
 import { inScope, visitKey } from '../contract/ids.js';
 import type { NodeError } from '../contract/failures.js';
-import type { Plan, PlanEdge, Port } from '../definition/plan.js';
+import type { NodeOf, Plan, PlanEdge, Port } from '../definition/plan.js';
 import { inline, type Value } from '../definition/values.js';
 import { endFrame, failGroup, outputOf } from './frames.js';
 import { edgesFrom, isKept, nodeOf } from './graph.js';
 import { arrive, fireIfEnough, fireStranded } from './joins.js';
+import { put, without } from './records.js';
+import { lateAfter } from './rounds.js';
 import type { RunState, Visit } from './state.js';
-import { close, dropGroup, enter, isOpen, pendingJoins, stepped, visitsIn, withdraw, without } from './tokens.js';
+import {
+  close,
+  courseOf,
+  dropGroup,
+  dropInside,
+  enter,
+  isIdle,
+  isOpen,
+  setCourse,
+  stepped,
+  withdraw,
+} from './tokens.js';
 
 const NOTHING: RunState = {
   seq: 0,
@@ -72,37 +85,37 @@ function remember(plan: Plan, state: RunState, { visit, output, port, vars }: Co
   return {
     ...state,
     vars: { ...state.vars, ...saved, ...vars },
-    outputs: isKept(plan, node.id) ? { ...state.outputs, [key]: output } : state.outputs,
+    outputs: isKept(plan, node.id) ? put(state.outputs, key, output) : state.outputs,
     undo: node.undo === undefined || port === 'error' ? state.undo : [...state.undo, { visit, output, by: node.undo }],
   };
 }
 
-function sink(state: RunState, { scope, nodeId }: Visit, value: Value): RunState {
-  const arrival = { nodeId, value };
-  const frame = state.frames[scope];
-  if (frame === undefined) return { ...state, sinks: [...state.sinks, arrival] };
-  return { ...state, frames: { ...state.frames, [scope]: { ...frame, sinks: [...frame.sinks, arrival] } } };
-}
+const sink = (state: RunState, { scope, nodeId }: Visit, value: Value): RunState =>
+  setCourse(state, scope, { sinks: [...courseOf(state, scope).sinks, { nodeId, value }] });
 
 /** All tokens are on their way before a join decides what it goes on without. */
 function send(plan: Plan, state: RunState, { visit, output, edges }: Completion): RunState {
   const { scope, nodeId } = visit;
-  const late = visit.late === undefined ? {} : { late: visit.late };
-  const targets = edges.map((edge) => nodeOf(plan, edge.to));
-  // Two edges to the same join bring it the same thing: it comes once.
-  const joins = [...new Set(targets)].flatMap((target) => (target.kind === 'join' ? [{ scope, join: target }] : []));
-  const entered = targets
-    .filter(({ kind }) => kind !== 'join')
-    .reduce((next, { id }) => enter(next, { scope, nodeId: id, input: output, ...late }), state);
-  const arrived = joins.reduce((next, at) => arrive(next, at, { nodeId, value: output, ...late }), entered);
-  return joins.reduce((next, at) => fireIfEnough(plan, next, at), arrived);
+  const joins = new Map<string, NodeOf<'join'>>();
+  let next = state;
+  for (const edge of edges) {
+    const target = nodeOf(plan, edge.to);
+    const late = lateAfter(plan, edge, visit.late ?? []);
+    const marks = late.length === 0 ? {} : { late };
+    if (target.kind !== 'join') next = enter(next, { scope, nodeId: target.id, input: output, ...marks });
+    // Two edges to the same join bring it the same thing: it comes once.
+    else if (!joins.has(target.id))
+      next = arrive(plan, next, { scope, join: target, token: { nodeId, value: output, ...marks } });
+    if (target.kind === 'join') joins.set(target.id, target);
+  }
+  return [...joins.values()].reduce((fired, join) => fireIfEnough(plan, fired, { scope, join }), next);
 }
 
 /** Fires what can only now fire, and ends the frame, or the run, when no token is left in it. */
 function settle(plan: Plan, state: RunState, scope: string): RunState {
   const fired = fireStranded(plan, state, scope);
   if (fired !== null) return settle(plan, fired, scope);
-  if (visitsIn(state, scope).length > 0 || pendingJoins(state, scope).length > 0) return state;
+  if (!isIdle(state, scope)) return state;
   const frame = state.frames[scope];
   if (frame !== undefined) return endFrame(plan, state, { id: scope, result: outputOf(plan, frame.sinks) });
   return { ...state, end: { status: 'completed', output: outputOf(plan, state.sinks) } };
@@ -167,12 +180,12 @@ export function park(state: RunState, visit: Visit, error: NodeError): RunState 
   if (!isOpen(state, visit)) return state;
   const key = visitKey(visit);
   const emptied = dropGroup(stepped(state), key);
-  return { ...emptied, parked: { ...emptied.parked, [key]: error } };
+  return { ...emptied, parked: put(emptied.parked, key, error) };
 }
 
 export const unpark = (state: RunState, key: string): RunState => ({
   ...stepped(state),
-  parked: without(state.parked, [key]),
+  parked: without(state.parked, key),
 });
 
 function failFrame(plan: Plan, state: RunState, { scope, error }: { scope: string; error: NodeError }): RunState {
@@ -180,7 +193,7 @@ function failFrame(plan: Plan, state: RunState, { scope, error }: { scope: strin
   if (frame === undefined) return { ...state, end: { status: 'failed', error } };
   const node = nodeOf(plan, frame.nodeId);
   if (node.kind === 'map' && node.config.on_item_error === 'continue') {
-    return endFrame(plan, state, { id: scope, result: inline({ error: { ...error } }) });
+    return endFrame(plan, dropInside(state, scope), { id: scope, result: inline({ error: { ...error } }) });
   }
   return failGroup(state, frame.owner, error);
 }
@@ -217,7 +230,7 @@ export function cancelNodes(
   if (state.end !== null) return state;
   return settle(
     plan,
-    withdraw(state, scope, (id) => nodes.includes(id)),
+    withdraw(state, scope, ({ nodeId }) => nodes.includes(nodeId)),
     scope,
   );
 }

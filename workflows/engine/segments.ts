@@ -46,7 +46,7 @@ export function endsWith(
   { head, last }: { readonly head: Visit; readonly last: PlanNode },
 ): boolean {
   const others = state.ready.length > 0 || Object.keys(state.open).some((key) => key !== visitKey(head));
-  const arrived = Object.values(state.arrivals).some((each) => each.length > 0);
+  const arrived = Object.keys(state.arrivals).length > 0;
   const isLast = edgesFrom(plan, last.id, 'out').length === 0 && head.scope === '';
   return isLast && !others && !arrived && state.sinks.length === 0 && plan.outputSchema === undefined;
 }

@@ -14,16 +14,24 @@ export type RunEnd =
   | { readonly status: 'failed'; readonly error: NodeError }
   | { readonly status: 'cancelled'; readonly error: NodeError | null };
 
+/** How far the root or a frame has come; by node id. */
+export interface Course {
+  /** How often it came to each node. */
+  readonly visits: Readonly<Record<string, number>>;
+  /** What has arrived at each join and is not consumed yet. */
+  readonly arrivals: Readonly<Record<string, readonly Arrival[]>>;
+  /** Outputs of visits that led nowhere further: together its output. */
+  readonly sinks: readonly Arrival[];
+}
+
 /** One item of a map, or one round of a loop: a little run of its own inside the run. */
-export interface Frame {
+export interface Frame extends Course {
   /** The visit key, the node and the scope of the map or loop it belongs to. */
   readonly owner: string;
   readonly nodeId: string;
   readonly scope: string;
   readonly index: number;
   readonly item: Value;
-  /** Outputs of visits of this frame that led nowhere further. */
-  readonly sinks: readonly Arrival[];
 }
 
 /** What an open map or loop has come to; by its visit key. */
@@ -46,25 +54,19 @@ export interface UndoEntry {
   readonly by: string;
 }
 
-/** Everything the interpreter knows of a run; plain data, so it survives continue-as-new. */
-export interface RunState {
+/** Everything the interpreter knows of a run; plain data, so it survives continue-as-new. The course is the root's. */
+export interface RunState extends Course {
   /** Order of what happened; every transition takes the next number. */
   readonly seq: number;
   /** Activations whose turn has come, in order. */
   readonly ready: readonly Visit[];
   /** Activations under way, by `visitKey`. */
   readonly open: Readonly<Record<string, Visit>>;
-  /** How often each frame came to each node, by `inScope`. */
-  readonly visits: Readonly<Record<string, number>>;
-  /** What has arrived at each join and is not consumed yet, by `inScope`. */
-  readonly arrivals: Readonly<Record<string, readonly Arrival[]>>;
   /** By frame id; the root frame has none. */
   readonly frames: Readonly<Record<string, Frame>>;
   readonly groups: Readonly<Record<string, Group>>;
   /** Open visits whose attempts are used up and that wait for somebody, by `visitKey`. */
   readonly parked: Readonly<Record<string, NodeError>>;
-  /** Outputs of visits of the root that led nowhere further: together the run's output. */
-  readonly sinks: readonly Arrival[];
   readonly vars: Readonly<Record<string, Value>>;
   /** The last output of each node that some expression reads, by `inScope`. */
   readonly outputs: Readonly<Record<string, Value>>;

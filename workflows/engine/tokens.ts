@@ -1,5 +1,6 @@
 import { inScope, visitKey } from '../contract/ids.js';
-import type { Arrival, RunState, Visit } from './state.js';
+import { mapped, own, put, without, withoutInside } from './records.js';
+import type { Arrival, Course, RunState, Visit } from './state.js';
 
 /** Where a run stands: what is due, under way, or has arrived at a join and waits there. */
 
@@ -13,15 +14,28 @@ export const stepped = (state: RunState): RunState => ({ ...state, seq: state.se
 
 export const isOpen = (state: RunState, visit: Visit): boolean => state.open[visitKey(visit)] !== undefined;
 
-/** Reserves the next visit of a node within its frame. */
+const isSame = (one: Visit, other: Visit): boolean =>
+  one.visit === other.visit && one.nodeId === other.nodeId && one.scope === other.scope;
+
+/** How far a frame, or the root, has come. */
+export const courseOf = (state: RunState, scope: string): Course => state.frames[scope] ?? state;
+
+export function setCourse(state: RunState, scope: string, change: Partial<Course>): RunState {
+  const frame = state.frames[scope];
+  if (frame === undefined) return { ...state, ...change };
+  return { ...state, frames: put(state.frames, scope, { ...frame, ...change }) };
+}
+
+/** Reserves the next visit of a node within its frame; what undoes something of a frame that is gone counts at the root. */
 export function reserve(
   state: RunState,
   scope: string,
   nodeId: string,
 ): { readonly state: RunState; readonly visit: number } {
-  const key = inScope(scope, nodeId);
-  const visit = (state.visits[key] ?? 0) + 1;
-  return { state: { ...state, seq: state.seq + 1, visits: { ...state.visits, [key]: visit } }, visit };
+  const { visits } = courseOf(state, scope);
+  const key = state.frames[scope] === undefined ? inScope(scope, nodeId) : nodeId;
+  const visit = (own(visits, key) ?? 0) + 1;
+  return { state: setCourse(stepped(state), scope, { visits: put(visits, key, visit) }), visit };
 }
 
 /** Makes a node's next visit due. */
@@ -32,119 +46,79 @@ export function enter(state: RunState, at: Omit<Visit, 'visit'>): RunState {
 
 /** Takes a ready visit under way. */
 export function start(state: RunState, visit: Visit): RunState {
-  const key = visitKey(visit);
-  return {
-    ...state,
-    seq: state.seq + 1,
-    ready: state.ready.filter((each) => visitKey(each) !== key),
-    open: { ...state.open, [key]: visit },
-  };
+  const at = state.ready.findIndex((each) => isSame(each, visit));
+  const ready = at === -1 ? state.ready : state.ready.toSpliced(at, 1);
+  return { ...stepped(state), ready, open: put(state.open, visitKey(visit), visit) };
 }
 
 /** Ends an open visit, and whatever runs inside it. */
 export function close(state: RunState, visit: Visit): RunState {
   const key = visitKey(visit);
-  return dropGroup(
-    { ...state, seq: state.seq + 1, open: without(state.open, [key]), parked: without(state.parked, [key]) },
-    key,
-  );
+  const closed = { ...stepped(state), open: without(state.open, key), parked: without(state.parked, key) };
+  return dropGroup(closed, key);
 }
 
 /** Moves the token of an open visit to a later visit of the same line. */
 export function advance(state: RunState, from: Visit, to: Visit): RunState {
   const late = state.open[visitKey(from)]?.late ?? [];
   const closed = close(state, from);
-  return { ...closed, open: { ...closed.open, [visitKey(to)]: marked(to, late) } };
+  return { ...closed, open: put(closed.open, visitKey(to), marked(to, late)) };
 }
 
 const marked = <T extends Token>(token: T, ways: readonly string[]): T =>
   ways.length === 0 ? token : { ...token, late: [...new Set([...(token.late ?? []), ...ways])] };
 
-/** Marks what is under way in a frame, each token by where it is. */
-export function markLate(state: RunState, scope: string, waysOf: (nodeId: string) => readonly string[]): RunState {
-  const mark = (visit: Visit): Visit => (visit.scope === scope ? marked(visit, waysOf(visit.nodeId)) : visit);
-  const markAll = (arrived: readonly Arrival[], joinId: string): readonly Arrival[] =>
-    arrived.map((each) => marked(each, waysOf(joinId)));
-  return {
-    ...state,
-    ready: state.ready.map(mark),
-    open: mapValues(state.open, mark),
-    arrivals: mapValues(state.arrivals, (arrived, key) => {
-      const joinId = nodeIn(scope, key);
-      return joinId === null ? arrived : markAll(arrived, joinId);
-    }),
-  };
+/** Marks what is under way in a frame. */
+export function markLate(state: RunState, scope: string, waysOf: (token: Token) => readonly string[]): RunState {
+  const mark = (visit: Visit): Visit => (visit.scope === scope ? marked(visit, waysOf(visit)) : visit);
+  const markAll = (arrived: readonly Arrival[], joinId: string) =>
+    arrived.map((each) => marked(each, waysOf(tokenAt(joinId, each))));
+  const next = { ...state, ready: state.ready.map(mark), open: mapped(state.open, mark) };
+  return setCourse(next, scope, { arrivals: mapped(courseOf(state, scope).arrivals, markAll) });
 }
+
+/** What has arrived at a join is there, not where it came from. */
+const tokenAt = (nodeId: string, { late }: Arrival): Token => ({ nodeId, ...(late === undefined ? {} : { late }) });
 
 /** Visits of one frame that are due or under way. */
-export const visitsIn = (state: RunState, scope: string): readonly Visit[] =>
-  [...state.ready, ...Object.values(state.open)].filter((visit) => visit.scope === scope);
+export const visitsIn = (state: RunState, scope: string): readonly Visit[] => [
+  ...state.ready.filter((visit) => visit.scope === scope),
+  ...Object.values(state.open).filter((visit) => visit.scope === scope),
+];
 
-/** Joins of one frame at which something waits for more. */
-export const pendingJoins = (state: RunState, scope: string): readonly string[] =>
-  Object.keys(state.arrivals).flatMap((key) => nodeIn(scope, key) ?? []);
+/** Whether nothing more can happen in a frame. */
+export const isIdle = (state: RunState, scope: string): boolean =>
+  !state.ready.some((visit) => visit.scope === scope) &&
+  !Object.values(state.open).some((visit) => visit.scope === scope) &&
+  Object.keys(courseOf(state, scope).arrivals).length === 0;
 
-/** The node that a key of `inScope` stands for in this very frame. */
-function nodeIn(scope: string, key: string): string | null {
-  const nodeId = scope === '' ? key : key.slice(scope.length + 1);
-  return nodeId.includes('/') || inScope(scope, nodeId) !== key ? null : nodeId;
-}
-
-/** Withdraws what is due, under way or has arrived in some nodes of a frame, with all that runs inside them. */
-export function withdraw(state: RunState, scope: string, isMeant: (nodeId: string) => boolean): RunState {
-  const meant = (visit: Visit): boolean => visit.scope === scope && isMeant(visit.nodeId);
-  const joins = pendingJoins(state, scope).filter(isMeant);
-  const next: RunState = {
-    ...stepped(state),
-    ready: state.ready.filter((visit) => !meant(visit)),
-    arrivals: without(
-      state.arrivals,
-      joins.map((id) => inScope(scope, id)),
-    ),
+/** Withdraws what is due, under way or has arrived in a frame, with all that runs inside it. */
+export function withdraw(state: RunState, scope: string, isMeant: (token: Token) => boolean): RunState {
+  const stays = (visit: Visit): boolean => visit.scope !== scope || !isMeant(visit);
+  const left = (arrived: readonly Arrival[], joinId: string) => {
+    const staying = arrived.filter((each) => !isMeant(tokenAt(joinId, each)));
+    return staying.length === 0 ? undefined : staying;
   };
+  const next = setCourse(stepped(state), scope, { arrivals: mapped(courseOf(state, scope).arrivals, left) });
   return Object.values(state.open)
-    .filter(meant)
-    .reduce((left, visit) => close(left, visit), next);
+    .filter((visit) => !stays(visit))
+    .reduce(close, { ...next, ready: state.ready.filter(stays) });
 }
 
 /** Forgets a map or loop: its frames, and theirs. */
-export function dropGroup(state: RunState, owner: string): RunState {
-  if (state.groups[owner] === undefined) return state;
-  return dropInside({ ...state, groups: without(state.groups, [owner]) }, `${owner}/`);
-}
+export const dropGroup = (state: RunState, owner: string): RunState =>
+  state.groups[owner] === undefined ? state : dropInside({ ...state, groups: without(state.groups, owner) }, owner);
 
-/** Forgets a frame with everything in it. */
-export const dropFrame = (state: RunState, id: string): RunState =>
-  dropInside({ ...state, frames: without(state.frames, [id]) }, `${id}/`);
-
-/** Forgets everything whose key begins so. */
-export function dropInside(state: RunState, prefix: string): RunState {
-  const keyed = <T>(record: Readonly<Record<string, T>>): Readonly<Record<string, T>> =>
-    without(
-      record,
-      Object.keys(record).filter((key) => key.startsWith(prefix)),
-    );
+/** Forgets everything inside a map or loop, or inside a frame, but not itself. */
+export function dropInside(state: RunState, id: string): RunState {
+  const prefix = `${id}/`;
   return {
     ...state,
-    ready: state.ready.filter((visit) => !`${visit.scope}/`.startsWith(prefix)),
-    open: keyed(state.open),
-    parked: keyed(state.parked),
-    visits: keyed(state.visits),
-    arrivals: keyed(state.arrivals),
-    outputs: keyed(state.outputs),
-    groups: keyed(state.groups),
-    frames: keyed(state.frames),
+    ready: state.ready.filter(({ scope }) => scope !== id && !scope.startsWith(prefix)),
+    open: withoutInside(state.open, prefix),
+    parked: withoutInside(state.parked, prefix),
+    outputs: withoutInside(state.outputs, prefix),
+    groups: withoutInside(state.groups, prefix),
+    frames: withoutInside(state.frames, prefix),
   };
 }
-
-/** The record itself when it has none of the keys. */
-export function without<T>(record: Readonly<Record<string, T>>, keys: readonly string[]): Readonly<Record<string, T>> {
-  const own = keys.filter((key) => Object.hasOwn(record, key));
-  if (own.length === 0) return record;
-  const left = { ...record };
-  for (const key of own) delete left[key];
-  return left;
-}
-
-const mapValues = <T>(record: Readonly<Record<string, T>>, change: (value: T, key: string) => T) =>
-  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value, key)]));

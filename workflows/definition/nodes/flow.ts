@@ -48,7 +48,6 @@ export const MapConfig = z.strictObject({
     .enum(['fail', 'continue'])
     .default('fail')
     .meta({ description: 'continue: the item becomes {"error": ...}' }),
-  output: z.string().max(100).optional(),
 });
 
 export const LoopConfig = z.strictObject({
