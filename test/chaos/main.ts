@@ -110,7 +110,7 @@ async function prove(stage: Stage): Promise<number> {
 }
 
 /** A kill with its pauses takes about so long. */
-const MEAN_KILL_MS = 2_000;
+const MEAN_KILL_MS = 3_000;
 
 interface Load {
   readonly account: Account;
