@@ -44,15 +44,9 @@ export async function loadEnd(db: Database, { workspaceId, runId }: RunRef): Pro
   const row = await scoped(db, workspaceId).get('runs', runId);
   const gone = { type: 'child_lost', message: 'The run it had started is not there any more.' };
   if (row === undefined) return { status: 'failed', error: gone };
-  switch (row.status) {
-    case 'completed':
-      return { status: 'completed', output: row.output ?? inline(null) };
-    case 'failed':
-    case 'cancelled':
-      return { status: row.status, error: row.error ?? stopped };
-    default:
-      return null;
-  }
+  const { status, output, error } = row;
+  if (status === 'completed') return { status, output: output ?? inline(null) };
+  return status === 'failed' || status === 'cancelled' ? { status, error: error ?? stopped } : null;
 }
 
 const stopped: NodeError = { type: 'child_cancelled', message: 'The run it had started was cancelled.' };

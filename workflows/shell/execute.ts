@@ -154,7 +154,10 @@ function knownResult(session: RunSession, visit: Visit, { id, kind }: PlanNode) 
   const isComputed = executionClass(session.node(visit)) === 'inline' || kind === 'map' || kind === 'loop';
   if (reused !== undefined && !isComputed) return { ...reused, decidedBy: 'system:reused' };
   const pinned = session.input.test?.pins[id];
-  if (pinned === undefined || isRun(kind)) return null;
+  return pinned === undefined || isRun(kind) ? null : pinnedResult(kind, pinned);
+}
+
+function pinnedResult(kind: NodeKind, pinned: Json) {
   const port = kind === 'approval' ? 'approved' : 'out';
   const vars = kind === 'set' && isRecord(pinned) ? inlineAll(pinned) : {};
   return { output: inline(pinned), port, vars, decidedBy: 'system:pinned' } as const;

@@ -1,4 +1,5 @@
 import { visitKey } from '../contract/ids.js';
+import type { NodeError } from '../contract/failures.js';
 import type { NodeOf } from '../definition/plan.js';
 import { jsonOf, inline, type Value } from '../definition/values.js';
 import { isGroupDone, openItems, openRound, resultOf } from '../engine/frames.js';
@@ -46,36 +47,49 @@ async function bodyEnds(session: RunSession, visit: Visit): Promise<boolean> {
 export async function runLoop(session: RunSession, visit: Visit, node: NodeOf<'loop'>): Promise<void> {
   const key = visitKey(visit);
   const startedAt = Date.now();
-  const { while: condition, max_iterations: most } = node.config;
-  for (;;) {
-    const group = session.state.groups[key];
-    if (group === undefined) enterLoop(session, visit, node, startedAt);
-    if (group === undefined || isGroupDone(session.state, key)) {
-      const round = group?.next ?? 0;
-      const input = group === undefined ? visit.input : resultOf(session.state, key, false);
-      const goesOn = condition === undefined ? round < most : await isTrue(session, visit, { condition, input, round });
-      if (!session.isOpen(visit)) return;
-      if (!goesOn) return leave(session, visit, { output: input, startedAt });
-      if (round >= most) {
-        const message = `The loop's condition still holds after ${most} rounds; raise max_iterations or mend the condition.`;
-        return failVisit(session, visit, { error: { type: 'loop_limit', message }, startedAt });
-      }
-      session.state = openRound(session.plan, session.state, { visit, input });
-    }
-    if (!(await bodyEnds(session, visit))) return;
+  if (session.state.groups[key] === undefined) {
+    session.record(visit, { status: 'running', startedAt });
+    if (node.dialectKind === 'workflow') session.talk.trace('workflow.subworkflow.enter', node.id);
   }
+  do {
+    const isDue = session.state.groups[key] === undefined || isGroupDone(session.state, key);
+    if (isDue && !(await beginsRound(session, visit, { node, startedAt }))) return;
+  } while (await bodyEnds(session, visit));
 }
 
-function enterLoop(session: RunSession, visit: Visit, node: NodeOf<'loop'>, startedAt: number): void {
-  session.record(visit, { status: 'running', startedAt });
-  if (node.dialectKind === 'workflow') session.talk.trace('workflow.subworkflow.enter', node.id);
-}
-
-async function isTrue(
+/** False when it was the last round, and the loop has been left. */
+async function beginsRound(
   session: RunSession,
   visit: Visit,
-  { condition, input, round }: { readonly condition: string; readonly input: Value; readonly round: number },
+  { node, startedAt }: { readonly node: NodeOf<'loop'>; readonly startedAt: number },
 ): Promise<boolean> {
+  const key = visitKey(visit);
+  const group = session.state.groups[key];
+  const round = group?.next ?? 0;
+  const input = group === undefined ? visit.input : resultOf(session.state, key, false);
+  const goesOn = await holdsFor(session, visit, { node, input, round });
+  const isTooMany = round >= node.config.max_iterations;
+  if (!session.isOpen(visit)) return false;
+  if (!goesOn) await leave(session, visit, { output: input, startedAt });
+  else if (isTooMany) await failVisit(session, visit, { error: tooMany(node), startedAt });
+  else session.state = openRound(session.plan, session.state, { visit, input });
+  return goesOn && !isTooMany;
+}
+
+const tooMany = ({ config }: NodeOf<'loop'>): NodeError => ({
+  type: 'loop_limit',
+  message: `The loop's condition still holds after ${config.max_iterations} rounds; raise max_iterations or mend the condition.`,
+});
+
+interface Round {
+  readonly node: NodeOf<'loop'>;
+  readonly input: Value;
+  readonly round: number;
+}
+
+async function holdsFor(session: RunSession, visit: Visit, { node, input, round }: Round): Promise<boolean> {
+  const { while: condition, max_iterations: most } = node.config;
+  if (condition === undefined) return round < most;
   const mappings = { while: { $expr: condition } };
   const { values } = await evaluateFor(session, visit, { mappings, input, index: round });
   return jsonOf(values['while'] ?? inline(false)) === true;

@@ -1,6 +1,5 @@
 import { ApplicationFailure, CancellationScope, condition, setHandler } from '@temporalio/workflow';
 import { Failure } from '../contract/failures.js';
-import { visitKey } from '../contract/ids.js';
 import {
   childEnded,
   moveVersion,
@@ -31,22 +30,35 @@ const refused = (message: string, type: Failure): ApplicationFailure => Applicat
 
 /** Messages may come before a large plan is loaded: then their handlers wait and judge what validators could not. */
 export function handleMessages(input: RunInput, holder: SessionHolder): void {
+  handleUpdates(holder);
+  handleSignals(holder);
+  setHandler(runView, () => ({
+    state: holder.session?.state ?? input.carry?.state ?? null,
+    waits: holder.session?.waits.all() ?? [],
+    isPaused: holder.session?.isPaused ?? false,
+  }));
+}
+
+type Work<T, R> = (session: RunSession, request: T) => R | Promise<R>;
+
+/** A run that is being cancelled still hears what is said to it. */
+function heard(holder: SessionHolder, count: 'updates' | 'signals') {
   const ready = async (): Promise<RunSession> => {
     if (holder.session === undefined) await condition(() => holder.session !== undefined);
     // -- reason: the condition above holds
     return holder.session as RunSession;
   };
-  /** A run that is being cancelled still hears what is said to it. */
-  const heard =
-    (count: 'updates' | 'signals') =>
-    <T, R>(work: (session: RunSession, request: T) => R | Promise<R>): ((request: T) => Promise<R>) =>
+  return <T, R>(work: Work<T, R>): ((request: T) => Promise<R>) =>
     (request) =>
       CancellationScope.nonCancellable(async () => {
         const session = await ready();
         session[count] += 1;
         return work(session, request);
       });
-  const [update, signal] = [heard('updates'), heard('signals')];
+}
+
+function handleUpdates(holder: SessionHolder): void {
+  const update = heard(holder, 'updates');
   const judged =
     <T>(judge: (session: RunSession, request: T) => void) =>
     (request: T): void => {
@@ -57,6 +69,10 @@ export function handleMessages(input: RunInput, holder: SessionHolder): void {
   setHandler(retryNode, update(retry), { validator: judged(judgeRetry) });
   setHandler(pauseRun, update(pause), { validator: judged(judgePause) });
   setHandler(moveVersion, update(moveTo));
+}
+
+function handleSignals(holder: SessionHolder): void {
+  const signal = heard(holder, 'signals');
   setHandler(
     raiseEvent,
     signal((session, event) => session.waits.receive(event)),
@@ -67,26 +83,26 @@ export function handleMessages(input: RunInput, holder: SessionHolder): void {
       if (session.children.has(key)) session.childEnds.set(key, end);
     }),
   );
-  setHandler(runView, () => ({
-    state: holder.session?.state ?? input.carry?.state ?? null,
-    waits: holder.session?.waits.all() ?? [],
-    isPaused: holder.session?.isPaused ?? false,
-  }));
 }
 
 function judgeWait(session: RunSession, request: ResolveWait): void {
-  const { token, by, as } = request;
+  const { token } = request;
   const wait = session.waits.find(token);
-  if (wait === undefined || wait.kind === 'until' || wait.kind === 'event') {
-    if (wait === undefined && session.waits.isSettled(token))
-      throw refused('This wait has ended.', Failure.waitSettled);
+  const ended = refused('This wait has ended.', Failure.waitSettled);
+  if (wait === undefined && session.waits.isSettled(token)) throw ended;
+  if (wait === undefined || wait.kind === 'until' || wait.kind === 'event')
     throw refused('This run has no such wait.', Failure.waitUnknown);
-  }
-  if (wait.deadline !== null && Date.now() >= wait.deadline) throw refused('This wait has ended.', Failure.waitSettled);
-  const { audience, votes = [] } = wait;
-  const isMeant =
-    as === undefined || as === null || audience === undefined || audience.some((each) => as.includes(each));
-  if (!isMeant) throw refused('Others are asked to decide this.', Failure.waitForbidden);
+  if (wait.deadline !== null && Date.now() >= wait.deadline) throw ended;
+  judgeVoter(session, wait, request);
+}
+
+/** Whoever did not ask for whom the decision is, such as the system itself, may decide. */
+const isAsked = ({ audience }: OpenWait, as: readonly string[] | null): boolean =>
+  as === null || audience === undefined || audience.some((each) => as.includes(each));
+
+function judgeVoter(session: RunSession, wait: OpenWait, { by, as = null }: ResolveWait): void {
+  const { votes = [] } = wait;
+  if (!isAsked(wait, as)) throw refused('Others are asked to decide this.', Failure.waitForbidden);
   if (votes.some((vote) => vote.by === by)) throw refused('You have voted on this already.', Failure.waitForbidden);
   const node = nodeOf(session.plan, wait.nodeId);
   if (node.kind === 'approval' && node.config.forbid_own && by === session.input.startedBy)

@@ -4,24 +4,19 @@ import type { NodeError } from '../contract/failures.js';
 import { visitKey } from '../contract/ids.js';
 import { records, segment, SEGMENT_MARGIN_MS } from '../contract/timeouts.js';
 import type { NodeOf } from '../definition/plan.js';
+import { isStubbedKind } from '../definition/test-plan.js';
 import { inline, type Value } from '../definition/values.js';
 import { park } from '../engine/reduce.js';
 import { endsWith, lineFrom } from '../engine/segments.js';
 import type { Visit } from '../engine/state.js';
 import { advance, reserve } from '../engine/tokens.js';
 import { failureOf } from './failures.js';
-import { dropVisit, failVisit, leave } from './leave.js';
+import { dropVisit, failVisit, leave, type VisitFailure } from './leave.js';
 import { scopeOf } from './scope.js';
 import type { RunSession } from './session.js';
 import { flushExcess } from './writes.js';
 
 const { runSegment } = proxyActivities<RunActivities>(records);
-
-/** Kinds whose effects a test run holds back unless they are listed. */
-const effects: ReadonlySet<ActivityKind> = new Set([
-  ...(['http', 'tool', 'email', 'channel_send', 'webhook', 'notify'] as const),
-  ...(['llm', 'assistant', 'agent', 'instruction_agent'] as const),
-]);
 
 /** One activity for the node, or for the whole fast line that starts with it. */
 export async function runLine(session: RunSession, visit: Visit): Promise<void> {
@@ -122,7 +117,7 @@ function testing({ input: { test } }: RunSession, node: NodeOf<ActivityKind>) {
   if (test === undefined) return {};
   const pinned = test.pins[node.id];
   if (pinned !== undefined) return { pinned };
-  return effects.has(node.kind) && !test.live.includes(node.id) ? { isStubbed: true } : {};
+  return isStubbedKind(node.kind) && !test.live.includes(node.id) ? { isStubbed: true } : {};
 }
 
 interface LineEnd {
@@ -133,23 +128,30 @@ interface LineEnd {
   readonly error?: NodeError;
 }
 
-async function leaveLine(session: RunSession, { head, line, outputs, vars, error }: LineEnd): Promise<void> {
+async function leaveLine(session: RunSession, end: LineEnd): Promise<void> {
+  const { head, line, outputs, vars, error } = end;
   const index = error === undefined ? line.length - 1 : outputs.length;
+  const visit = visitAt(end, index);
+  if (index > 0 && session.isOpen(head)) moveTo(session, head, visit);
+  const startedAt = Date.now();
+  if (error !== undefined) return failStep(session, visit, { error, startedAt });
+  const output = outputs[index] ?? inline(null);
+  await leave(session, visit, { output, startedAt, isRecorded: true, ...(vars === undefined ? {} : { vars }) });
+}
+
+function visitAt({ head, line, outputs }: LineEnd, index: number): Visit {
   const step = line[index];
   if (step === undefined) throw new RangeError('a segment answered for more steps than it has');
   const input = index === 0 ? head.input : (outputs[index - 1] ?? inline(null));
-  const visit: Visit = { nodeId: step.nodeId, visit: step.visit, scope: step.scope, input };
-  if (index > 0 && session.isOpen(head)) moveTo(session, head, visit);
-  const startedAt = Date.now();
-  if (error?.type === 'outcome_unknown' && session.isOpen(visit)) {
-    session.state = park(session.state, visit, error);
-    session.record(visit, { status: 'parked', error, startedAt });
-  } else if (error !== undefined) {
-    await failVisit(session, visit, { error, startedAt });
-  } else {
-    const output = outputs[index] ?? inline(null);
-    await leave(session, visit, { output, startedAt, isRecorded: true, ...(vars === undefined ? {} : { vars }) });
-  }
+  return { nodeId: step.nodeId, visit: step.visit, scope: step.scope, input };
+}
+
+/** A step of unknown outcome is parked whatever its policy: a person is asked. */
+async function failStep(session: RunSession, visit: Visit, failure: VisitFailure): Promise<void> {
+  const { error, startedAt } = failure;
+  if (error.type !== 'outcome_unknown' || !session.isOpen(visit)) return failVisit(session, visit, failure);
+  session.state = park(session.state, visit, error);
+  session.record(visit, { status: 'parked', error, startedAt });
 }
 
 /** The token has come to a later step of the line, and the execution with it. */

@@ -1,10 +1,12 @@
 import { visitKey } from '../contract/ids.js';
 import type { NodeError } from '../contract/failures.js';
+import type { OpenWait, WaitSettlement } from '../contract/run.js';
 import type { PlanNode } from '../definition/plan.js';
 import { inline, type Value } from '../definition/values.js';
 import { unpark } from '../engine/reduce.js';
 import type { Visit } from '../engine/state.js';
 import type { RunSession } from './session.js';
+import type { NewWait } from './wait-book.js';
 import { openWait, settlementOf } from './waiting.js';
 
 /** What somebody says of a parked visit. */
@@ -20,24 +22,39 @@ export type Verdict =
 export async function askAboutParked(session: RunSession, visit: Visit): Promise<Verdict> {
   const key = visitKey(visit);
   const error = session.state.parked[key] ?? { type: 'engine_error', message: 'The step is parked.' };
-  const asksOutcome = error.type === 'outcome_unknown';
-  const prompt = asksOutcome ? `Did this happen? ${error.message}` : `This step failed: ${error.message}`;
-  const audience = asksOutcome ? audienceOf(session.node(visit)) : {};
-  const asks = asksOutcome ? { asksOutcome } : {};
-  const wait = await openWait(session, visit, { kind: 'parked', error, prompt, ...asks, ...audience });
+  const isAsked = error.type === 'outcome_unknown';
+  const wait = await openWait(session, visit, isAsked ? questionOf(session.node(visit), error) : reportOf(error));
   const settlement = await settlementOf(session, wait);
   if (settlement === null) return { action: 'drained' };
   session.state = unpark(session.state, key);
-  const { outcome, by, value } = settlement;
-  const { openedAt: startedAt } = wait;
-  if (asksOutcome && outcome === 'approved') {
-    return { action: 'done', output: value ?? inline({ outcome: 'confirmed', by }), startedAt, by };
+  const verdict = isAsked ? answerTo(settlement, wait) : judgementOn(error, settlement, wait);
+  if (verdict.action === 'again') {
+    const { round = 0 } = session.retries.get(key) ?? {};
+    session.retries.set(key, { round: round + 1, isUndone: isAsked && settlement.outcome === 'rejected' });
   }
-  if (!asksOutcome && outcome === 'rejected') return { action: 'failed', error, startedAt, by };
-  const { round = 0 } = session.retries.get(key) ?? {};
-  session.retries.set(key, { round: round + 1, isUndone: asksOutcome && outcome === 'rejected' });
-  return { action: 'again' };
+  return verdict;
 }
+
+/** Whether the effect happened. */
+function answerTo({ outcome, by, value }: WaitSettlement, { openedAt: startedAt }: OpenWait): Verdict {
+  if (outcome !== 'approved') return { action: 'again' };
+  return { action: 'done', output: value ?? inline({ outcome: 'confirmed', by }), startedAt, by };
+}
+
+const judgementOn = (error: NodeError, { outcome, by }: WaitSettlement, { openedAt: startedAt }: OpenWait): Verdict =>
+  outcome === 'rejected' ? { action: 'failed', error, startedAt, by } : { action: 'again' };
+
+const reportOf = (error: NodeError): NewWait => ({
+  kind: 'parked',
+  error,
+  prompt: `This step failed: ${error.message}`,
+});
+
+const questionOf = (node: PlanNode, error: NodeError): NewWait => ({
+  ...{ kind: 'parked', error, asksOutcome: true },
+  prompt: `Did this happen? ${error.message}`,
+  ...audienceOf(node),
+});
 
 /** Whom an effect's author wants asked. */
 function audienceOf({ config }: PlanNode): { readonly audience?: readonly string[] } {

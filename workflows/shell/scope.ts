@@ -12,7 +12,7 @@ import {
   type Names,
 } from '../definition/expressions.js';
 import type { Reads } from '../definition/plan.js';
-import { inline, INLINE_LIMIT_BYTES, jsonOf, textOf, type Json, type Value } from '../definition/values.js';
+import { inline, INLINE_LIMIT_BYTES, jsonOf, type Json, type Value } from '../definition/values.js';
 import type { Visit } from '../engine/state.js';
 import type { RunSession } from './session.js';
 import { bytesOf, sizeOf } from './size.js';

@@ -41,21 +41,24 @@ export function inlineLimitFor(state: RunState, coming: number): number {
 }
 
 function* valuesOf(state: RunState): Generator<Value> {
-  for (const visit of state.ready) yield visit.input;
-  for (const visit of Object.values(state.open)) yield visit.input;
-  for (const { arrivals, sinks } of [state, ...Object.values(state.frames)]) {
-    for (const arrived of Object.values(arrivals)) for (const { value } of arrived) yield value;
-    for (const { value } of sinks) yield value;
-  }
-  for (const { item } of Object.values(state.frames)) yield item;
-  for (const group of Object.values(state.groups)) {
-    yield* group.items;
-    for (const result of group.results) if (result !== null) yield result;
-  }
+  for (const visit of [...state.ready, ...Object.values(state.open)]) yield visit.input;
+  yield* valuesOfFrames(state);
   yield* Object.values(state.vars);
   yield* Object.values(state.outputs);
   for (const { visit, output } of state.undo) {
     yield visit.input;
     yield output;
+  }
+}
+
+function* valuesOfFrames(state: RunState): Generator<Value> {
+  const frames = Object.values(state.frames);
+  for (const { arrivals, sinks } of [state, ...frames]) {
+    for (const { value } of [...Object.values(arrivals).flat(), ...sinks]) yield value;
+  }
+  for (const { item } of frames) yield item;
+  for (const { items, results } of Object.values(state.groups)) {
+    yield* items;
+    yield* results.filter((result) => result !== null);
   }
 }

@@ -53,16 +53,21 @@ export async function settlementOf(session: RunSession, { token }: OpenWait): Pr
       session.waits.close(token);
       return decided ?? null;
     }
-    const [alarm] = wait.alarms ?? [];
-    const due = Math.min(wait.deadline ?? Infinity, alarm?.at ?? Infinity);
-    if (due <= Date.now()) {
-      if (alarm !== undefined && alarm.at <= Date.now()) await sound(session, wait, alarm);
-      else session.waits.settle(expiryOf(token));
-    } else {
-      if (session.draining) return null;
-      await session.idle(() => session.waits.decisionOn(token) !== undefined, due === Infinity ? null : due);
-    }
+    const due = dueOf(wait);
+    if (due <= Date.now()) await fallDue(session, wait);
+    else if (session.draining) return null;
+    else await session.idle(() => session.waits.decisionOn(token) !== undefined, due === Infinity ? null : due);
   }
+}
+
+const alarmOf = ({ alarms = [] }: OpenWait): WaitAlarm | undefined => alarms[0];
+
+const dueOf = (wait: OpenWait): number => Math.min(wait.deadline ?? Infinity, alarmOf(wait)?.at ?? Infinity);
+
+async function fallDue(session: RunSession, wait: OpenWait): Promise<void> {
+  const alarm = alarmOf(wait);
+  if (alarm !== undefined && alarm.at <= Date.now()) await sound(session, wait, alarm);
+  else session.waits.settle(expiryOf(wait.token));
 }
 
 const expiryOf = (token: string): WaitSettlement => ({
