@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { openStage } from '../support/play.js';
 import { closeRunFolder, openRunFolder } from '../support/run-folder.js';
+import { graphScenes } from '../support/graph-scenes.js';
 import { scenes } from '../support/scenes.js';
 
 /**
@@ -11,21 +12,14 @@ import { scenes } from '../support/scenes.js';
 async function main(only: readonly string[]): Promise<void> {
   openRunFolder();
   const stage = await openStage();
-  for (const [name, scene] of Object.entries(scenes)) {
+  for (const [name, scene] of Object.entries({ ...scenes, ...graphScenes })) {
     if (only.length > 0 && !only.includes(name)) continue;
-    const handles: { readonly workflowId: string; readonly firstExecutionRunId?: string }[] = [];
-    await stage.play({
-      ...scene,
-      act: async (played) => {
-        handles.push({ workflowId: played.handle.workflowId });
-        await scene.act(played);
-      },
-    });
-    for (const { workflowId } of handles) {
-      const history = await stage.environment.client.workflow.getHandle(workflowId).fetchHistory();
+    await stage.play(scene, async ({ handle, runId }) => {
+      const workflowId = `run/ws/${runId}`;
+      const history = await handle.fetchHistory();
       const file = new URL(`../../../test/replay/run-${name}.json`, import.meta.url);
       writeFileSync(file, JSON.stringify({ workflowId, history: JSON.parse(historyToJSON(history), withoutTraces) }));
-    }
+    });
   }
   await stage.close();
   await closeRunFolder();

@@ -2,9 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Worker, type ReplayHistoriesIterable } from '@temporalio/worker';
+import { graphScenes } from '../support/graph-scenes.js';
 import { scenes } from '../support/scenes.js';
 import { bundleWorkflows, quietRuntime } from '../support/temporal.js';
 
+const names = Object.keys({ ...scenes, ...graphScenes });
 const folder = new URL('../../../test/replay/', import.meta.url);
 
 interface Recorded {
@@ -28,14 +30,10 @@ async function replay(recorded: Recorded): Promise<Error | undefined> {
 
 test('every scene is recorded', () => {
   const recorded = readdirSync(folder).filter((name) => name.startsWith('run-'));
-  expect(recorded.sort()).toEqual(
-    Object.keys(scenes)
-      .map((name) => `run-${name}.json`)
-      .sort(),
-  );
+  expect(recorded.sort()).toEqual(names.map((name) => `run-${name}.json`).sort());
 });
 
-test.each(Object.keys(scenes))('%s replays', async (name) => {
+test.each(names)('%s replays', async (name) => {
   expect(await replay(read(name))).toBeUndefined();
 });
 

@@ -2,6 +2,7 @@ import { ApplicationFailure } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
+import { temporal } from '@temporalio/proto';
 import type { RunActivities, RunSegmentInput, SegmentStep } from '../../workflows/contract/activities.js';
 import { Failure } from '../../workflows/contract/failures.js';
 import type { ResolveWait } from '../../workflows/contract/messages.js';
@@ -56,26 +57,40 @@ export interface Scene {
 }
 
 export interface Stage {
-  readonly environment: TestWorkflowEnvironment;
   /** `look` sees the run when all is over. */
   readonly play: (scene: Scene, look?: (played: Played) => Promise<void>) => Promise<Heard>;
   readonly close: () => Promise<void>;
 }
 
-/** A scene that hangs is ended and fails, and the ones after it are played all the same. */
+/** A scene that hangs fails. */
 const SCENE_LIMIT_MS = 25_000;
 
-/** The `run` workflow on the time-skipping server, with activities that only listen. */
+/**
+ * The `run` workflow on the time-skipping server, with activities that only listen. A scene that hung, or in which runs
+ * started others, may hold the server's clock for ever: those after it are played on another.
+ */
 export async function openStage(defaults: Pick<Scene, 'maxCachedWorkflows'> = {}): Promise<Stage> {
-  const environment = await timeSkippingEnvironment();
   const workflowBundle = await bundleWorkflows();
+  let environment: TestWorkflowEnvironment | null = null;
   let sequence = 0;
+  const close = async (): Promise<void> => {
+    await environment?.teardown();
+    environment = null;
+  };
   const play: Stage['play'] = async (scene, look) => {
     sequence += 1;
+    environment ??= await timeSkippingEnvironment();
     const of = { scene: { ...defaults, ...scene }, runId: `run_${sequence}`, taskQueue: `queue-${sequence}` };
-    return playOne({ environment, workflowBundle }, of, look);
+    let isClean = false;
+    try {
+      const heard = await playOne({ environment, workflowBundle }, of, look);
+      isClean = heard.children.length === 0;
+      return heard;
+    } finally {
+      if (!isClean) await close();
+    }
   };
-  return { environment, play, close: () => environment.teardown() };
+  return { play, close };
 }
 
 interface Place {
@@ -115,8 +130,8 @@ async function playOne(
     const childOf = (key: string) => workflow.getHandle<typeof run>(workflowIdOf(childId(runId, key)));
     const played = { heard, handle, runId, childOf };
     try {
-      await limited(scene.act(played));
-      await limited(allEnded(environment, heard));
+      await limited(scene.act(played), handle);
+      await limited(allEnded(environment, heard), handle);
     } finally {
       await terminateAll(environment, [runId, ...heard.children]);
     }
@@ -146,16 +161,24 @@ async function terminateAll({ client }: TestWorkflowEnvironment, runIds: readonl
   }
 }
 
-async function limited(work: Promise<void>): Promise<void> {
+async function limited(work: Promise<void>, handle: Played['handle']): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('the scene hangs')), SCENE_LIMIT_MS);
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), SCENE_LIMIT_MS);
   });
   try {
-    await Promise.race([work, late]);
+    if ((await Promise.race([work, late])) === 'late') throw new Error(`The scene hangs. ${await mistakeIn(handle)}`);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** A mistake in the interpreter fails its task, again and again. */
+async function mistakeIn(handle: Played['handle']): Promise<string> {
+  const { events = [] } = await handle.fetchHistory();
+  const failed = events?.findLast((event) => event.workflowTaskFailedEventAttributes)?.workflowTaskFailedEventAttributes;
+  const last = events?.slice(-8).map(({ eventType }) => temporal.api.enums.v1.EventType[eventType ?? 0]);
+  return `${failed?.failure?.message ?? 'No task of it failed.'} It ended with ${last?.join(', ')}.`;
 }
 
 export const toEnd = async ({ handle }: Played): Promise<void> => {

@@ -73,7 +73,7 @@ export async function endOfChild(
     if (end !== null) forgetChild(session, key);
     return end;
   } catch (error) {
-    if (isCancellation(error)) await whole(() => stopChild(session, key, known));
+    if (isCancellation(error)) await whole(() => stopChild(session, { key, known, isWatched: child !== null }));
     throw error;
   }
 }
@@ -84,8 +84,10 @@ interface Hearing {
   readonly isWatched: boolean;
 }
 
+/** The child's own word comes a moment before Temporal's: where that comes too it is waited for. */
 async function heardEnd(session: RunSession, { key, known, isWatched }: Hearing): Promise<ChildEnd | null> {
-  const ended = (): ChildEnd | null => session.childEnds.get(key) ?? known.end ?? null;
+  const ended = (): ChildEnd | null =>
+    isWatched && known.end === undefined ? null : (session.childEnds.get(key) ?? known.end ?? null);
   for (;;) {
     const run = session.children.get(key);
     await session.idle(() => ended() !== null, isWatched || run === undefined ? null : Date.now() + ASK_AFTER_MS);
@@ -110,14 +112,20 @@ const cancelled: ChildEnd = {
   error: { type: 'child_cancelled', message: 'The run it had started was cancelled.' },
 };
 
-/** Cancels a child and waits until it has come to rest; false when the run continues as new before that. */
-async function stopChild(session: RunSession, key: string, known: Watched = {}): Promise<boolean> {
+/**
+ * Waits until a cancelled child has come to rest; false when the run continues as new before that. One that this
+ * execution started is cancelled with the scope it was started in, any other from outside.
+ */
+async function stopChild(session: RunSession, hearing: Hearing): Promise<boolean> {
+  const { key, isWatched } = hearing;
   const run = session.children.get(key);
   if (run === undefined) return true;
-  await getExternalWorkflowHandle(runWorkflowId(run.workspaceId, run.runId))
-    .cancel()
-    .catch(() => undefined);
-  const end = await heardEnd(session, { key, known, isWatched: false });
+  if (!isWatched) {
+    await getExternalWorkflowHandle(runWorkflowId(run.workspaceId, run.runId))
+      .cancel()
+      .catch(() => undefined);
+  }
+  const end = await heardEnd(session, hearing);
   if (end !== null) forgetChild(session, key);
   return end !== null;
 }
@@ -129,6 +137,6 @@ function forgetChild(session: RunSession, key: string): void {
 
 /** Nothing that the run started for itself goes on without it. False when the run continues as new before that. */
 export async function stopChildren(session: RunSession): Promise<boolean> {
-  const stops = [...session.children.keys()].map((key) => stopChild(session, key));
+  const stops = [...session.children.keys()].map((key) => stopChild(session, { key, known: {}, isWatched: false }));
   return (await Promise.all(stops)).every(Boolean);
 }
