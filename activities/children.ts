@@ -10,9 +10,9 @@ import type { Tables } from '../db/tables.js';
 import { loadValue } from '../db/values.js';
 import type { PrepareChildInput, PreparedChild } from '../workflows/contract/activities.js';
 import type { NodeError } from '../workflows/contract/failures.js';
-import type { RunRef } from '../workflows/contract/run.js';
+import type { ChildEnd, RunInput, RunRef } from '../workflows/contract/run.js';
 import type { Plan } from '../workflows/definition/plan.js';
-import type { Json } from '../workflows/definition/values.js';
+import { inline, type Json } from '../workflows/definition/values.js';
 
 /** Runs in runs: a definition that starts itself without end must end somewhere. */
 const DEEPEST = 16;
@@ -21,7 +21,7 @@ const MOST_ERRORS = 5;
 /** Writes the row of a subflow's run, to be started by the workflow that asked. The same visit has the same run. */
 export async function prepareChild(db: Database, input: PrepareChildInput): Promise<PreparedChild> {
   const child = childOf(input);
-  const known = await storedRun(db, child);
+  const known = (await storedRun(db, child)) ?? (await completedBefore(db, input));
   if (known !== null) return { child: known };
   if (input.depth >= DEEPEST) {
     const message = `This step would be run ${DEEPEST + 1} deep inside others; at most ${DEEPEST} are allowed. Does a workflow start itself?`;
@@ -38,6 +38,24 @@ export async function prepareChild(db: Database, input: PrepareChildInput): Prom
   const { input: started } = await insertRun(db, { ...run, ...goingOn });
   return { child: started };
 }
+
+/** A run that was terminated, or lost its workflow, tells nobody: its row does. */
+export async function loadEnd(db: Database, { workspaceId, runId }: RunRef): Promise<ChildEnd | null> {
+  const row = await scoped(db, workspaceId).get('runs', runId);
+  const gone = { type: 'child_lost', message: 'The run it had started is not there any more.' };
+  if (row === undefined) return { status: 'failed', error: gone };
+  switch (row.status) {
+    case 'completed':
+      return { status: 'completed', output: row.output ?? inline(null) };
+    case 'failed':
+    case 'cancelled':
+      return { status: row.status, error: row.error ?? stopped };
+    default:
+      return null;
+  }
+}
+
+const stopped: NodeError = { type: 'child_cancelled', message: 'The run it had started was cancelled.' };
 
 /** Sorts with the run it belongs to. */
 function childOf({ run, key, round }: PrepareChildInput): RunRef {
@@ -144,6 +162,17 @@ async function continued(
   const found = await reuseFrom(db, { workspaceId, runId: earlier.id, from, plan: target.plan, newRunId });
   if ('problem' in found) return {};
   return { reuse: found.reuse, origin: { kind: 'continue', run_id: earlier.id, from: found.from } };
+}
+
+/** What a map or loop that is done anew had done in full stays done. */
+async function completedBefore(
+  db: Database,
+  { run: { workspaceId, runId }, key, round, definition, input }: PrepareChildInput,
+): Promise<RunInput | null> {
+  const earlier = round > 0 ? await newestChild(db, { workspaceId, runId }, key) : undefined;
+  if (earlier?.status !== 'completed' || earlier.definition_id !== definition) return null;
+  const [before, now] = [await loadValue(db, workspaceId, earlier.input), await loadValue(db, workspaceId, input)];
+  return isDeepStrictEqual(before, now) ? storedRun(db, { workspaceId, runId: earlier.id }) : null;
 }
 
 const newestChild = (db: Database, { workspaceId, runId }: RunRef, key: string): Promise<RunRow | undefined> =>

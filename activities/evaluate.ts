@@ -80,11 +80,16 @@ function itemsOf(name: string, json: Json): readonly Json[] {
 
 async function matchConditions(
   db: Database,
-  { run, value, scope, conditions }: MatchConditionsInput,
+  { run, value, scope, conditions, isFirstEnough }: MatchConditionsInput,
 ): Promise<readonly boolean[]> {
   const names = await loadNames(db, run, { input: value, scope });
   const output = names['input'] ?? null;
-  return conditions.map((condition) => expressed('condition', () => conditionHolds(condition, { output, names })));
+  const matches: boolean[] = [];
+  for (const condition of conditions) {
+    const isAsked = !isFirstEnough || !matches.includes(true);
+    matches.push(isAsked && expressed('condition', () => conditionHolds(condition, { output, names })));
+  }
+  return matches;
 }
 
 /** What an expression gives; a failure of the node, where it cannot be worked out. */

@@ -1,14 +1,14 @@
 import type { Database } from '../db/client.js';
 import { writeEnd, writeFlush } from '../db/run-records.js';
 import { moveRun, planOfVersion, reuseOf } from '../db/runs.js';
-import { loadValue, storeValues } from '../db/values.js';
-import type { RunActivities } from '../workflows/contract/activities.js';
+import { loadValue, storeValue, storeValues } from '../db/values.js';
+import type { ReusePage, RunActivities } from '../workflows/contract/activities.js';
 import type { NodeError } from '../workflows/contract/failures.js';
-import type { ReusedStep, RunRef } from '../workflows/contract/run.js';
+import type { RunRef } from '../workflows/contract/run.js';
 import { readCron } from '../workflows/definition/cron.js';
 import { cronTimes } from '../workflows/definition/cron-times.js';
-import type { Json, Value } from '../workflows/definition/values.js';
-import { prepareChild, schemaError } from './children.js';
+import { textOf, type Json, type Value } from '../workflows/definition/values.js';
+import { loadEnd, prepareChild, schemaError } from './children.js';
 import { createEvaluateActivities, nodeFailed } from './evaluate.js';
 import { createWaitActivities, type WaitDeps } from './open-wait.js';
 
@@ -25,8 +25,11 @@ export function createRecordActivities(deps: RecordDeps): RecordActivities {
     finishRun: ({ run, flush, end }) => writeEnd(db, run, { flush, end }),
     recordVersion: ({ run, versionId }) => moveRun(db, run, versionId),
     loadPlan: ({ run, versionId }) => planOfVersion(db, run.workspaceId, versionId),
-    loadReuse: ({ run }) => loadReuse(db, run),
+    loadReuse: ({ run, after }) => loadReuse(db, run, after),
     prepareChild: (input) => prepareChild(db, input),
+    loadEnd: ({ run }) => loadEnd(db, run),
+    storeText: ({ run, text }) => storeValue(db, run, { json: text, limitBytes: 0 }),
+    loadText: async ({ run, value }) => textOf(await loadValue(db, run.workspaceId, value)),
     checkOutput: ({ run, schema, output }) => checkOutput(db, { run, schema, output }),
     nextCronTime: async ({ cron, timezone, after }) => {
       const read = readCron(cron);
@@ -37,20 +40,22 @@ export function createRecordActivities(deps: RecordDeps): RecordActivities {
   };
 }
 
-/** An activity's answer may hold two MiB; beside the values there are their keys. */
-const REUSE_LIMIT_BYTES = 1024 * 1024;
+/** An activity's answer may hold two MiB; beside the values there are their keys, and what else is stored of a step. */
+const REUSE_LIMIT_BYTES = 512 * 1024;
+const REUSE_PAGE = 2_000;
 
-async function loadReuse(db: Database, run: RunRef): Promise<Readonly<Record<string, ReusedStep>>> {
-  const rows = await reuseOf(db, run);
+async function loadReuse(db: Database, run: RunRef, after: string | null): Promise<ReusePage> {
+  const rows = await reuseOf(db, run, { after, limit: REUSE_PAGE });
   const inlineOf = (value: Value): Json | undefined => ('json' in value ? value.json : undefined);
   const jsons = rows.map(({ output }) => inlineOf(output) ?? null);
   const stored = await storeValues(db, run, { jsons, limitBytes: REUSE_LIMIT_BYTES, totalBytes: REUSE_LIMIT_BYTES });
-  return Object.fromEntries(
+  const steps = Object.fromEntries(
     rows.map(({ key, output, ...rest }, index) => [
       key,
       { ...rest, output: inlineOf(output) === undefined ? output : (stored[index] ?? output) },
     ]),
   );
+  return { steps, next: rows.length < REUSE_PAGE ? null : (rows.at(-1)?.key ?? null) };
 }
 
 async function checkOutput(

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { measure } from './figures.js';
+import type { Graph } from './graphs.js';
 
 /** Signs up, makes chains, and listens for the ends of runs. */
 export interface Prepare {
@@ -7,21 +8,30 @@ export interface Prepare {
   readonly apiUrl: string;
   readonly databaseUrl: string;
   readonly chains: readonly object[];
+  readonly graphs: readonly Graph[];
 }
 
-/** Runs a chain `count` times, each until it has reached `until`. */
+/** Runs a chain or a graph `count` times, each until it has reached `until`. */
 export interface Batch {
   readonly task: 'batch';
+  readonly by: 'chain' | 'graph';
   readonly slug: string;
   readonly count: number;
   readonly concurrency: number;
-  readonly until: 'ended' | 'waiting';
+  /** `answered`: the request itself waits for the end. */
+  readonly until: 'ended' | 'waiting' | 'answered';
 }
 
 export interface Resume {
   readonly task: 'resume';
   readonly slug: string;
   readonly runIds: readonly string[];
+}
+
+/** Switches the log of what happens in runs off, or on again. */
+export interface Log {
+  readonly task: 'log';
+  readonly isOn: boolean;
 }
 
 export interface Measured {
@@ -34,6 +44,9 @@ interface Session {
   readonly apiUrl: string;
   readonly token: string;
   readonly arrivals: Arrivals;
+  readonly database: pg.Client;
+  /** The function that writes the log, as it was made. */
+  readonly logFunction: string;
 }
 
 /** Told by the database the moment a run's row says so: no polling beside the measurement. */
@@ -64,7 +77,7 @@ class Arrivals {
 
 let session: Session | undefined;
 
-async function prepare({ apiUrl, databaseUrl, chains }: Prepare): Promise<readonly string[]> {
+async function prepare({ apiUrl, databaseUrl, chains, graphs }: Prepare): Promise<string> {
   const listener = new pg.Client({ connectionString: databaseUrl });
   await listener.connect();
   await listener.query(TRIGGER);
@@ -76,12 +89,15 @@ async function prepare({ apiUrl, databaseUrl, chains }: Prepare): Promise<readon
   await listener.query('listen bench');
   const account = { email: 'bench@example.com', password: 'a long enough password', workspace_name: 'Bench' };
   const signedUp = await post({ apiUrl, path: '/v1/auth/signup', body: account });
-  session = { apiUrl, token: String(signedUp['access_token']), arrivals };
-  const slugs: string[] = [];
-  for (const body of chains) {
-    slugs.push(String((await post({ apiUrl, token: session.token, path: '/v1/workflow-chains', body }))['slug']));
+  const token = String(signedUp['access_token']);
+  session = { apiUrl, token, arrivals, database: listener, logFunction: await logFunctionOf(listener) };
+  for (const body of chains) await post({ apiUrl, token, path: '/v1/workflow-chains', body });
+  for (const { slug, ...graph } of graphs) {
+    const body = { name: slug, slug, engine: 'automation', graph };
+    const { id } = await post({ apiUrl, token, path: '/v1/workflows', body });
+    await post({ apiUrl, token, path: `/v1/workflows/${String(id)}/publish`, body: {} });
   }
-  return slugs;
+  return 'ready';
 }
 
 interface Post {
@@ -106,18 +122,32 @@ async function post({ apiUrl, path, body, token }: Post): Promise<Readonly<Recor
   return reply;
 }
 
-async function batch({ slug, count, concurrency, until }: Batch): Promise<Measured> {
+async function batch({ count, concurrency, until, ...target }: Batch): Promise<Measured> {
   const { arrivals, ...api } = requireSession();
   const runIds: string[] = [];
-  const expected = until === 'ended' ? 'completed' : 'waiting';
+  const request = requestFor(target, until);
+  const expected = until === 'waiting' ? 'waiting' : 'completed';
   const measured = await measure({ count, concurrency }, async () => {
-    const path = `/v1/workflow-chains/${slug}/run`;
-    const runId = String((await post({ ...api, path, body: { input: { text: 'hello' } } }))['run_id']);
+    const reply = await post({ ...api, ...request });
+    const runId = String(reply['run_id'] ?? reply['id']);
     runIds.push(runId);
-    const status = await arrivals.of(runId);
-    if (status !== expected) throw new Error(`run ${runId} is ${status}, not ${expected}`);
+    const told = arrivals.of(runId);
+    const status = until === 'answered' ? reply['status'] : await told;
+    if (status !== expected) throw new Error(`run ${runId} is ${String(status)}, not ${expected}`);
   });
   return { ...measured, runIds };
+}
+
+const WAIT_SECONDS = 60;
+
+function requestFor(
+  { by, slug }: Pick<Batch, 'by' | 'slug'>,
+  until: Batch['until'],
+): { readonly path: string; readonly body: object } {
+  const input = { text: 'hello' };
+  if (by === 'chain') return { path: `/v1/workflow-chains/${slug}/run`, body: { input } };
+  const wait = until === 'answered' ? WAIT_SECONDS : 0;
+  return { path: '/v1/runs', body: { definition: slug, input, wait } };
 }
 
 async function resume({ slug, runIds }: Resume): Promise<Measured> {
@@ -133,12 +163,30 @@ async function resume({ slug, runIds }: Resume): Promise<Measured> {
   return { ...measured, runIds };
 }
 
+async function logFunctionOf(database: pg.Client): Promise<string> {
+  const { rows } = await database.query<{ readonly text: string }>(
+    `select pg_get_functiondef('append_run_event'::regproc) as text`,
+  );
+  return rows[0]?.text ?? '';
+}
+
+const NO_LOG = `create or replace function append_run_event(of_run text, of_type text, of_data jsonb) returns void
+  language plpgsql as $$ begin end $$`;
+
+async function switchLog({ isOn }: Log): Promise<string> {
+  const { database, logFunction } = requireSession();
+  await database.query(isOn ? logFunction : NO_LOG);
+  return isOn ? 'on' : 'off';
+}
+
 function requireSession(): Session {
   if (session === undefined) throw new Error('prepare comes first');
   return session;
 }
 
-const perform = (message: Prepare | Batch | Resume): Promise<unknown> => {
+type Message = Prepare | Batch | Resume | Log;
+
+const perform = (message: Message): Promise<unknown> => {
   switch (message.task) {
     case 'prepare':
       return prepare(message);
@@ -146,10 +194,12 @@ const perform = (message: Prepare | Batch | Resume): Promise<unknown> => {
       return batch(message);
     case 'resume':
       return resume(message);
+    case 'log':
+      return switchLog(message);
   }
 };
 
-process.on('message', (message: Prepare | Batch | Resume) => {
+process.on('message', (message: Message) => {
   perform(message).then(
     (result) => process.send?.({ result }),
     (error: unknown) => process.send?.({ failure: error instanceof Error ? error.message : String(error) }),

@@ -1,19 +1,20 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Batch, Measured, Prepare, Resume } from './caller-process.js';
+import type { Batch, Log, Measured, Prepare, Resume } from './caller-process.js';
 
 /** The program that calls our API: a process of its own, as a caller is. */
 export interface Caller {
-  readonly prepare: (task: Omit<Prepare, 'task'>) => Promise<readonly string[]>;
+  readonly prepare: (task: Omit<Prepare, 'task'>) => Promise<string>;
   readonly batch: (task: Omit<Batch, 'task'>) => Promise<Measured>;
   readonly resume: (task: Omit<Resume, 'task'>) => Promise<Measured>;
+  readonly log: (task: Omit<Log, 'task'>) => Promise<string>;
   readonly stop: () => Promise<void>;
 }
 
 export function startCaller(): Caller {
   const child = fork(fileURLToPath(new URL('./caller-process.js', import.meta.url)), { execArgv: [] });
-  const ask = async <T>(message: Prepare | Batch | Resume): Promise<T> => {
+  const ask = async <T>(message: Prepare | Batch | Resume | Log): Promise<T> => {
     child.send(message);
     // -- reason: the process answers each message with what its task makes
     const [answer] = (await once(child, 'message')) as [{ readonly result?: T; readonly failure?: string }];
@@ -24,6 +25,7 @@ export function startCaller(): Caller {
     prepare: (task) => ask({ task: 'prepare', ...task }),
     batch: (task) => ask({ task: 'batch', ...task }),
     resume: (task) => ask({ task: 'resume', ...task }),
+    log: (task) => ask({ task: 'log', ...task }),
     stop: async () => {
       if (!child.connected) return;
       child.disconnect();

@@ -1,21 +1,9 @@
 import type { Caller } from './caller.js';
 import type { CpuTime } from './cpu.js';
 import { measure, median, quantile, shown, table } from './figures.js';
-import type { BenchOptions, Subject } from './options.js';
+import type { BenchOptions } from './options.js';
 import type { Stage } from './stage.js';
-
-interface Round {
-  readonly rate: number;
-  readonly samples: readonly number[];
-  /** Processor time a run. */
-  readonly cpu: CpuTime;
-}
-
-const NAMES: Readonly<Record<Subject, string>> = {
-  hand: 'hand-written, 3 activities',
-  agents: 'chain, 3 durable steps',
-  notes: 'chain, 3 fast steps',
-};
+import type { Group, Subject } from './subjects.js';
 
 export interface Comparison {
   readonly stage: Stage;
@@ -23,66 +11,70 @@ export interface Comparison {
   readonly options: BenchOptions;
 }
 
-/** Rounds of each kind in turn, so that what else the machine does falls on all of them. */
-export async function compare(given: Comparison, say: (text: string) => void): Promise<void> {
+export interface Round {
+  readonly rate: number;
+  readonly samples: readonly number[];
+  /** Processor time a run. */
+  readonly cpu: CpuTime;
+}
+
+export interface RoundPlan {
+  readonly name: string;
+  readonly count: number;
+  readonly concurrency: number;
+}
+
+/** Rounds of each subject in turn, so that what else the machine does falls on all of them. */
+export async function compare(given: Comparison, group: Group, say: (text: string) => void): Promise<void> {
   const { options } = given;
-  for (const subject of options.subjects) await round(given, subject, { concurrency: 4, index: 0 });
+  const { subjects } = group;
+  const count = Math.max(1, Math.round(options.batch * group.share));
+  for (const subject of subjects) await round(given, subject, { name: `${group.id}/warm`, count, concurrency: 4 });
   for (const concurrency of options.concurrency) {
-    const rounds: Record<Subject, Round[]> = { hand: [], agents: [], notes: [] };
-    for (let index = 1; index <= options.rounds; index += 1) {
-      const order = options.subjects.map(
-        (each, at) => options.subjects[(at + index) % options.subjects.length] ?? each,
-      );
-      for (const subject of order) rounds[subject].push(await round(given, subject, { concurrency, index }));
+    const rounds = new Map<Subject, Round[]>(subjects.map((subject) => [subject, []]));
+    for (let index = 0; index < options.rounds; index += 1) {
+      const order = subjects.map((each, at) => subjects[(at + index) % subjects.length] ?? each);
+      for (const subject of order) {
+        const name = `${group.id}/${concurrency}/${index}`;
+        rounds.get(subject)?.push(await round(given, subject, { name, count, concurrency }));
+      }
     }
     say(
-      `\n${concurrency} at a time, ${options.rounds} rounds of ${options.batch} runs each\n${summary(options.subjects, rounds)}`,
+      `\n${group.title}: ${concurrency} at a time, ${options.rounds} rounds of ${count} runs each\n${summary(rounds)}`,
     );
   }
 }
 
-async function round(
-  { stage, caller, options: { batch } }: Comparison,
-  subject: Subject,
-  { concurrency, index }: { readonly concurrency: number; readonly index: number },
-): Promise<Round> {
+export async function round({ stage, caller }: Comparison, { way }: Subject, plan: RoundPlan): Promise<Round> {
+  const { name, count, concurrency } = plan;
   const before = stage.cpu();
   const { samples, totalMs } =
-    subject === 'hand'
-      ? await measure({ count: batch, concurrency }, (n) => stage.runByHand(`hand/${concurrency}/${index}/${n}`))
-      : await caller.batch({ slug: subject, count: batch, concurrency, until: 'ended' });
+    way.by === 'hand'
+      ? await measure({ count, concurrency }, (n) => stage.runByHand(way.workflow, `hand/${name}/${n}`))
+      : await caller.batch({
+          ...{ by: way.by === 'chain' ? 'chain' : 'graph', slug: way.slug, count, concurrency },
+          until: way.by === 'wait' ? 'answered' : 'ended',
+        });
   const after = stage.cpu();
-  const cpu = { ownMs: (after.ownMs - before.ownMs) / batch, allMs: (after.allMs - before.allMs) / batch };
-  return { rate: (batch / totalMs) * 1_000, samples, cpu };
+  const cpu = { ownMs: (after.ownMs - before.ownMs) / count, allMs: (after.allMs - before.allMs) / count };
+  return { rate: (count / totalMs) * 1_000, samples, cpu };
 }
 
-function summary(subjects: readonly Subject[], rounds: Readonly<Record<Subject, readonly Round[]>>): string {
-  const rows = subjects.map((subject) => {
-    const samples = rounds[subject].flatMap((each) => each.samples);
-    const ratio = median(rounds[subject].map((each, index) => each.rate / (rounds.hand[index]?.rate ?? Number.NaN)));
+/** The first is what the others are compared with, round by round. */
+export function summary(rounds: ReadonlyMap<Pick<Subject, 'name'>, readonly Round[]>): string {
+  const [base = []] = rounds.values();
+  const rows = [...rounds].map(([{ name }, own]) => {
+    const samples = own.flatMap((each) => each.samples);
+    const ratio = median(own.map((each, index) => each.rate / (base[index]?.rate ?? Number.NaN)));
     return [
-      NAMES[subject].padEnd(28),
-      shown(median(rounds[subject].map((each) => each.rate)), 1),
+      name.padEnd(28),
+      shown(median(own.map((each) => each.rate)), 1),
       shown(quantile(samples, 0.5)),
       shown(quantile(samples, 0.95)),
       shown(ratio, 2),
-      shown(median(rounds[subject].map((each) => each.cpu.ownMs)), 1),
-      shown(median(rounds[subject].map((each) => each.cpu.allMs)), 1),
+      shown(median(own.map((each) => each.cpu.ownMs)), 1),
+      shown(median(own.map((each) => each.cpu.allMs)), 1),
     ];
   });
   return table([['', 'runs/s', 'p50 ms', 'p95 ms', 'ratio', 'node cpu ms', 'all cpu ms'], ...rows]);
-}
-
-/** What the API adds to the bare start of a workflow, while nothing else happens. */
-export async function measureApiWork({ stage, caller }: Comparison, say: (text: string) => void): Promise<void> {
-  await caller.batch({ slug: 'notes', count: 50, concurrency: 1, until: 'ended' });
-  stage.takeStartTimes();
-  await caller.batch({ slug: 'notes', count: 200, concurrency: 1, until: 'ended' });
-  const times = stage.takeStartTimes();
-  const added = times.map(({ requestMs, temporalMs }) => requestMs - temporalMs);
-  const request = times.map(({ requestMs }) => requestMs);
-  say(
-    `\nPOST run, ${times.length} one at a time: p50 ${shown(quantile(request, 0.5), 1)} ms, of which on top of the ` +
-      `Temporal start p50 ${shown(quantile(added, 0.5), 1)} ms, p95 ${shown(quantile(added, 0.95), 1)} ms`,
-  );
 }

@@ -1,6 +1,9 @@
 import { startCaller } from './caller.js';
 import { agentChain, noteChain, waitingChain } from './chains.js';
-import { compare, measureApiWork, type Comparison } from './compare.js';
+import { measureApiWork } from './api-work.js';
+import { compare, type Comparison } from './compare.js';
+import { graphs } from './graphs.js';
+import { measureLog } from './log-cost.js';
 import { readOptions } from './options.js';
 import { startStage } from './stage.js';
 import { measureWaiting } from './waiting.js';
@@ -28,11 +31,10 @@ async function main(): Promise<void> {
 async function measureAll(given: Comparison): Promise<void> {
   const { stage, caller, options } = given;
   const { apiUrl, databaseUrl } = stage;
-  await caller.prepare({ apiUrl, databaseUrl, chains: [agentChain, noteChain, waitingChain] });
-  if (options.parts.has('chain')) {
-    await compare(given, say);
-    await measureApiWork(given, say);
-  }
+  await caller.prepare({ apiUrl, databaseUrl, chains: [agentChain, noteChain, waitingChain], graphs });
+  for (const group of options.groups) await compare(given, group, say);
+  if (options.parts.has('api')) await measureApiWork(given, say);
+  if (options.parts.has('log')) await measureLog(given, say);
   if (options.parts.has('waiting')) await measureWaiting(caller, options, say);
 }
 

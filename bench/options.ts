@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { GROUPS, type Group } from './subjects.js';
 
 export interface BenchOptions {
   readonly parts: ReadonlySet<string>;
@@ -7,16 +8,12 @@ export interface BenchOptions {
   /** Runs of each kind a round. */
   readonly batch: number;
   readonly concurrency: readonly number[];
-  /** What is measured beside each other; the hand-written one is what the rest is compared with. */
-  readonly subjects: readonly Subject[];
+  readonly groups: readonly Group[];
   /** Runs that wait for a person. */
   readonly waiting: number;
 }
 
-export const SUBJECTS = ['hand', 'agents', 'notes'] as const;
-export type Subject = (typeof SUBJECTS)[number];
-
-const PARTS = ['chain', 'waiting'];
+const PARTS = [...GROUPS.map(({ id }) => id), 'api', 'log', 'waiting'];
 
 export function readOptions(args: readonly string[]): BenchOptions {
   const { values, positionals } = parseArgs({
@@ -25,18 +22,18 @@ export function readOptions(args: readonly string[]): BenchOptions {
     options: {
       rounds: { type: 'string', default: '5' },
       batch: { type: 'string', default: '40' },
-      subjects: { type: 'string', default: SUBJECTS.join(',') },
       concurrency: { type: 'string', default: '1,8,20' },
       waiting: { type: 'string', default: '2000' },
     },
   });
   const stranger = positionals.find((part) => !PARTS.includes(part));
   if (stranger !== undefined) throw new RangeError(`There is no part "${stranger}": choose of ${PARTS.join(', ')}.`);
+  const parts = new Set(positionals.length === 0 ? PARTS : positionals);
   return {
-    parts: new Set(positionals.length === 0 ? PARTS : positionals),
+    parts,
+    groups: GROUPS.filter(({ id }) => parts.has(id)),
     rounds: whole('--rounds', values.rounds),
     batch: whole('--batch', values.batch),
-    subjects: SUBJECTS.filter((subject) => values.subjects.split(',').includes(subject)),
     concurrency: values.concurrency.split(',').map((text) => whole('--concurrency', text)),
     waiting: whole('--waiting', values.waiting),
   };

@@ -20,6 +20,7 @@ import { readWorkerConfig } from '../workers/config.js';
 import { createEngineWorker, workerTuning } from '../workers/worker.js';
 import { cpuTime, type CpuTime } from './cpu.js';
 import { handActivities } from './hand/activities.js';
+import type { HandWorkflow } from './hand/workflow.js';
 
 const NAMESPACE = 'keelson';
 const HAND_QUEUE = 'hand';
@@ -29,8 +30,8 @@ const BASE_PORT = 4_340;
 export interface Stage {
   readonly apiUrl: string;
   readonly databaseUrl: string;
-  /** Runs the hand-written workflow to its end; starts are eager, as the platform's own. */
-  readonly runByHand: (id: string) => Promise<void>;
+  /** Runs a hand-written workflow to its end; starts are eager, as the platform's own. */
+  readonly runByHand: (workflow: HandWorkflow, id: string) => Promise<void>;
   /** Of each run started since the last call: what the API spent in all, and in the call that starts the workflow. */
   readonly takeStartTimes: () => readonly StartTime[];
   /** Processor time spent so far in ms: our process, then all three with Temporal and Postgres where the system tells. */
@@ -114,8 +115,8 @@ async function startProcess(folder: string, servers: { readonly databaseUrl: str
   return {
     apiUrl: `http://127.0.0.1:${api.port}`,
     takeStartTimes: times.take,
-    runByHand: async (workflowId: string) => {
-      await client.workflow.execute('handWritten', {
+    runByHand: async (workflow: HandWorkflow, workflowId: string) => {
+      await client.workflow.execute(workflow, {
         ...{ workflowId, taskQueue: HAND_QUEUE, args: [{ text: 'hello' }], requestEagerStart: true },
       });
     },

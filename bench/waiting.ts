@@ -17,7 +17,7 @@ export async function measureWaiting(
   const sizes = [megabytes()];
   for (let part = 0; part < PARTS; part += 1) {
     const count = Math.round(options.waiting / PARTS);
-    const batch = await caller.batch({ slug: 'waiting', count, concurrency: 16, until: 'waiting' });
+    const batch = await caller.batch({ by: 'chain', slug: 'waiting', count, concurrency: 16, until: 'waiting' });
     runIds.push(...batch.runIds);
     await pause(2_000);
     sizes.push(megabytes());

@@ -133,3 +133,14 @@ export function withdrawPart(settled: readonly WaitSettlement[]): RawBuilder<unk
     from held where waits.run_id = held.id and waits.status = 'pending' and waits.id <> all(${tokens}::text[])
   )`;
 }
+
+/** Nothing works in a run that is over: a step that could not say how it ended, and is not told of in the same statement, was withdrawn. */
+export function withdrawnStepsPart(told: readonly StepRecord[]): RawBuilder<unknown> {
+  const keys = told.map(({ key }) => key);
+  return sql`abandoned as (
+    update run_steps set
+      status = 'cancelled', decided_by = coalesce(decided_by, 'system:run-ended'), ended_at = clock_timestamp()
+    from held where run_steps.run_id = held.id and run_steps.status in ('running', 'waiting', 'parked')
+      and run_steps.key <> all(${keys}::text[])
+  )`;
+}

@@ -4,7 +4,7 @@ import type { Cost, Flush, RunRef, StepStatus, WaitSettlement } from '../workflo
 import type { Value } from '../workflows/definition/values.js';
 import type { RunEnd } from '../workflows/engine/state.js';
 import type { Database } from './client.js';
-import { endPart, flushParts, heldPart, withdrawPart } from './flush-parts.js';
+import { endPart, flushParts, heldPart, withdrawnStepsPart, withdrawPart } from './flush-parts.js';
 import { jsonText, jsonTextOrNull } from './values.js';
 
 /**
@@ -28,7 +28,8 @@ export async function writeEnd(
 ): Promise<void> {
   const { steps, settlements, seq } = flush;
   const before = { steps, settlements, seq, status: null, taken: null };
-  await sql`with ${flushParts(run, before)}, ${withdrawPart(settlements)}, ${endPart(flush, end)}
+  const withdrawn = sql`${withdrawPart(settlements)}, ${withdrawnStepsPart(steps)}`;
+  await sql`with ${flushParts(run, before)}, ${withdrawn}, ${endPart(flush, end)}
     select 1`.execute(db);
 }
 

@@ -237,14 +237,21 @@ export async function planOfVersion(db: Database, workspaceId: string, versionId
   return version.plan;
 }
 
-/** What a run starts with of an earlier one. */
-export async function reuseOf(db: Database, { workspaceId, runId }: RunRef): Promise<readonly ReuseRow[]> {
+/** Recorded results a run starts with, by key: at most so many of those that come after a key. */
+export async function reuseOf(
+  db: Database,
+  { workspaceId, runId }: RunRef,
+  page: { readonly after: string | null; readonly limit: number },
+): Promise<readonly ReuseRow[]> {
   const rows = await db
     .selectFrom('run_reuse')
     .innerJoin('runs', 'runs.id', 'run_reuse.run_id')
     .select(['run_reuse.key', 'run_reuse.output', 'run_reuse.port', 'run_reuse.vars'])
     .where('runs.id', '=', runId)
     .where('runs.workspace_id', '=', workspaceId)
+    .where('run_reuse.key', '>', page.after ?? '')
+    .orderBy('run_reuse.key')
+    .limit(page.limit)
     .execute();
   return rows.map(({ vars, ...row }) => (vars === null ? row : { ...row, vars }));
 }

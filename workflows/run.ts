@@ -8,24 +8,25 @@ import {
   isCancellation,
   proxyActivities,
   TemporalFailure,
-  workflowInfo,
 } from '@temporalio/workflow';
 import type { RunActivities } from './contract/activities.js';
 import { Failure } from './contract/failures.js';
 import { childEnded } from './contract/messages.js';
 import type { ChildEnd, RunInput, RunResult } from './contract/run.js';
 import { records } from './contract/timeouts.js';
-import type { Plan } from './definition/plan.js';
 import { cancel } from './engine/reduce.js';
 import type { RunEnd } from './engine/state.js';
+import { stopChildren } from './shell/children.js';
 import { failureOf } from './shell/failures.js';
 import { handleMessages, type SessionHolder } from './shell/handlers.js';
+import { recordWithdrawn } from './shell/leave.js';
+import { openSession, packUp } from './shell/luggage.js';
 import { pump, type Flights } from './shell/pump.js';
-import { RunSession } from './shell/session.js';
+import type { RunSession } from './shell/session.js';
 import { undoAll } from './shell/undo.js';
-import { finish } from './shell/writes.js';
+import { finish, whole } from './shell/writes.js';
 
-const { loadPlan, loadReuse, checkOutput } = proxyActivities<RunActivities>(records);
+const { checkOutput } = proxyActivities<RunActivities>(records);
 
 /**
  * Interprets one plan. Starts when a caller, a schedule or a parent asks; waits for its nodes' activities, people,
@@ -39,49 +40,61 @@ export async function run(input: RunInput): Promise<RunResult> {
   holder.session = session;
   const cancellation = await interpret(session);
   const { end } = session.state;
-  if (end === null) return continueRun(session);
+  if (end === null || session.draining) return continueRun(session);
   await CancellationScope.nonCancellable(async () => {
     await condition(allHandlersFinished);
     await tellParent(session.input, end);
   });
-  if (cancellation !== null) throw cancellation;
+  if (cancellation !== null && end.status === 'cancelled') throw cancellation;
   return answer(end);
 }
 
-async function openSession(input: RunInput): Promise<RunSession> {
-  const session = new RunSession(input, await planOf(input));
-  if (input.reuses === true) session.reuse = await loadReuse({ run: input.run });
-  return session;
-}
-
-async function planOf({ source, run: { workspaceId, runId } }: RunInput): Promise<Plan> {
-  if ('plan' in source) return source.plan;
-  return loadPlan({ run: { workspaceId, runId }, versionId: source.versionId });
-}
-
-/** Moves the run until it ends or must continue as new; answers the cancellation that ended it. */
+/** Moves the run until it ends or is to continue as new, as `draining` then says; answers what cancelled it. */
 async function interpret(session: RunSession): Promise<Error | null> {
   const flights: Flights = { flying: new Map(), failures: [] };
   const scope = new CancellationScope();
   let cancellation: Error | null = null;
   try {
-    await scope.run(() => pump(session, flights));
+    if (session.state.end === null) await scope.run(() => move(session, flights));
   } catch (error) {
     cancellation = endBy(session, error);
   }
   if (session.state.end === null) return null;
   scope.cancel();
-  await CancellationScope.nonCancellable(() => close(session));
+  await CancellationScope.nonCancellable(() => close(session, flights));
   return cancellation;
 }
 
-/** Once everything has come to rest: what was done is undone where the run did not succeed, and the end is written. */
-async function close(session: RunSession): Promise<void> {
+/** A run cancelled while it changes hands is cancelled here: its next execution would not know. */
+async function move(session: RunSession, flights: Flights): Promise<void> {
+  await pump(session, flights);
+  if (session.state.end !== null) return;
+  await whole(() => packUp(session));
+  const scope = CancellationScope.current();
+  if (scope.consideredCancelled) await scope.cancelRequested;
+}
+
+/**
+ * Once everything has come to rest: what was done is undone where the run did not succeed, and the end is written. All
+ * of it goes on in the next execution where this one becomes too long.
+ */
+async function close(session: RunSession, { failures }: Flights): Promise<void> {
+  session.draining = false;
   await condition(() => session.flying === 0);
+  const mistake = failures.find((error) => !(error instanceof TemporalFailure));
+  if (mistake !== undefined) throw mistake;
+  for (const visit of Object.values(session.state.open)) {
+    if (!session.isUndoing(visit)) recordWithdrawn(session, visit);
+  }
   await holdToSchema(session);
-  if (session.state.end?.status !== 'completed') await undoAll(session);
+  const isDone = (await stopChildren(session)) && (await isUndone(session));
+  if (!isDone) return packUp(session);
+  session.draining = false;
   if (session.isDirty()) await finish(session);
 }
+
+const isUndone = async (session: RunSession): Promise<boolean> =>
+  session.state.end?.status === 'completed' || undoAll(session);
 
 async function holdToSchema(session: RunSession): Promise<void> {
   const { end } = session.state;
@@ -103,8 +116,9 @@ function endBy(session: RunSession, error: unknown): Error | null {
 }
 
 async function continueRun(session: RunSession): Promise<never> {
-  await condition(allHandlersFinished);
-  return continueAsNew<typeof run>({ ...session.input, carry: session.carry() });
+  const { carry: _before, carried: _pieces, ...input } = session.input;
+  const { stored } = session;
+  return continueAsNew<typeof run>({ ...input, ...(stored === null ? { carry: session.carry() } : { carried: stored }) });
 }
 
 /** The parent may have continued as new since, and then hears of it only this way; one that has ended does not care. */

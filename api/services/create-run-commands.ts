@@ -38,7 +38,7 @@ export function createRunCommands(deps: RunCommandServiceDeps): RunCommandServic
   const { db, temporal, log, news, runs, rules } = deps;
   const compileDraft = createDraftCompiler({ db, ...rules });
   const commands = createRunCommandService({ db, runs, temporal });
-  const stops = createRunStopService({ db, runs, temporal, log });
+  const stops = createRunStopService({ db, temporal, log });
   const continuing = createContinueService({ db, runs, compileDraft });
   return {
     runStarts: createRunStartService({ db, runs, news, compileDraft, reads: createRunReadService({ db }) }),

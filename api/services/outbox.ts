@@ -4,14 +4,15 @@ import type { Database } from '../../db/client.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
 import { createReconcile } from './reconcile.js';
 import type { RunEventService } from './run-events.js';
-import type { RunService } from './runs.js';
 
 export interface OutboxDeps {
   readonly db: Database;
-  readonly temporal: Pick<TemporalGateway, 'startRun' | 'cancelRun' | 'terminateRun' | 'tellParent' | 'statusOfRun'>;
+  readonly temporal: Pick<
+    TemporalGateway,
+    'startRun' | 'takePlace' | 'cancelRun' | 'terminateRun' | 'tellParent' | 'statusOfRun'
+  >;
   readonly schedules: { readonly syncPending: () => Promise<unknown> };
   readonly events: Pick<RunEventService, 'deliverPending'>;
-  readonly runs: Pick<RunService, 'startQueued'>;
   readonly log: { readonly warn: (fields: object, message: string) => void };
 }
 

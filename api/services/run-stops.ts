@@ -1,13 +1,13 @@
 import { markLost } from '../../db/reconcile.js';
 import { findRun, isOpenStatus, openChildren, requestCancel } from '../../db/run-commands.js';
 import { appendRunEvent } from '../../db/run-events.js';
+import { queuedRun } from '../../db/runs.js';
 import type { Database } from '../../db/client.js';
 import type { NodeError } from '../../workflows/contract/failures.js';
 import type { RunRef } from '../../workflows/contract/run.js';
 import { conflict } from '../http/errors.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
 import { mustFindRun, refOf, type Command, type Commanded } from './run-commands.js';
-import type { RunService } from './runs.js';
 
 export type Stop = Command & { readonly reason: string | null };
 
@@ -20,8 +20,7 @@ export interface RunStopService {
 
 export interface RunStopDeps {
   readonly db: Database;
-  readonly runs: Pick<RunService, 'startQueued'>;
-  readonly temporal: Pick<TemporalGateway, 'cancelRun' | 'terminateRun' | 'tellParent'>;
+  readonly temporal: Pick<TemporalGateway, 'cancelRun' | 'terminateRun' | 'takePlace' | 'tellParent'>;
   readonly log: { readonly warn: (fields: object, message: string) => void };
 }
 
@@ -57,16 +56,28 @@ async function answerEnded(db: Database, run: RunRef): Promise<Commanded> {
   return { id: run.runId, status };
 }
 
-export async function deliverCancel({ db, runs, temporal }: CancelDeps, run: RunRef): Promise<void> {
+/**
+ * Hands the request to Temporal. Of a run it does not know, the place is taken: a start that is under way elsewhere is
+ * then refused, so that nothing of a cancelled run can begin later.
+ */
+export async function deliverCancel({ db, temporal }: CancelDeps, run: RunRef): Promise<void> {
   if (await temporal.cancelRun(run)) return;
   // a subflow is its parent's to start, and hears of the request when it was
   if (await isParents(db, run)) return;
-  if (await runs.startQueued(run)) await temporal.cancelRun(run);
+  const isTaken = await takePlaceOf({ db, temporal }, run);
+  // otherwise it may have been started while we looked
+  if (!isTaken && (await temporal.cancelRun(run))) return;
   const error = { type: 'cancelled', message: 'The run was cancelled.' };
   await markLost(db, run, { status: 'cancelled', error });
 }
 
-export type CancelDeps = Pick<RunStopDeps, 'db' | 'runs' | 'temporal'>;
+/** True when the run was queued and now never begins. */
+async function takePlaceOf({ db, temporal }: CancelDeps, run: RunRef): Promise<boolean> {
+  const queued = await queuedRun(db, run);
+  return queued !== null && (await temporal.takePlace(queued));
+}
+
+export type CancelDeps = Pick<RunStopDeps, 'db' | 'temporal'>;
 
 /** A subflow that its parent is about to start. */
 async function isParents(db: Database, run: RunRef): Promise<boolean> {
@@ -83,14 +94,15 @@ export async function isOrphan(db: Database, run: RunRef): Promise<boolean> {
 }
 
 async function terminateRun(deps: RunStopDeps, stop: Stop): Promise<Commanded> {
-  const { db, runs, temporal } = deps;
+  const { db, temporal } = deps;
   const { actor, runId, reason } = stop;
   const run = refOf(stop);
   await mustFindRun(db, run);
   const message = reason === null ? 'The run was terminated.' : `The run was terminated: ${reason}`;
-  // as with cancelling, a start that is under way must find the id taken
-  const isStopped = await temporal.terminateRun(run, message);
-  if (!isStopped && (await runs.startQueued(run))) await temporal.terminateRun(run, message);
+  if (!(await temporal.terminateRun(run, message))) {
+    await takePlaceOf(deps, run);
+    await temporal.terminateRun(run, message);
+  }
   await markLost(db, run, { status: 'cancelled', error: { type: 'terminated', message } });
   const { status, error } = await mustFindRun(db, run);
   if (error?.type !== 'terminated') throw conflict(`The run has ended (${status}): there is nothing to terminate.`);

@@ -27,6 +27,8 @@ export async function askTurn(
     const request = { ...said, id: seed, requestId: asked === 0 ? seed : `${seed}/${asked}` };
     const patienceMs = Math.max(1, until - Date.now());
     const answer = await runs.tell(run, () => temporal.takeTurn(run, request, patienceMs));
+    // it was asked before, and ended meanwhile: the records tell the rest
+    if (answer.outcome === 'closed' && asked > 0) return { outcome: 'done', value: null };
     if (answer.outcome !== 'done' || answer.value === null || answer.value.isOver) return answer;
     if (Date.now() >= until) return { outcome: 'done', value: null };
   }

@@ -129,23 +129,32 @@ function saidBy({ plan }: Recorded, { said, node_id: id }: SpokenStep, at: Date 
   return [{ message: { role: 'assistant', text: said, node_id: shownId(plan, id), at } }];
 }
 
-async function doneBy(
-  { db, run, plan }: Recorded,
-  { step, node }: { readonly step: SpokenStep; readonly node: PlanNode },
-): Promise<readonly Event[]> {
-  const { output, node_id, ended_at: at, port } = step;
-  const speaks = node.says === true || (node.kind === 'listen' && port !== 'timeout');
-  const json =
-    output === null || !(speaks || node.kind === 'tool') ? null : await loadValue(db, run.workspaceId, output);
-  const tools = toolsCalled(node, json).map((tool) => ({
-    trace: { type: 'workflow.tool.executed', node_id, tool },
-  }));
-  const entered = node.kind === 'subflow' ? [{ trace: { type: 'workflow.subworkflow.enter', node_id } }] : [];
-  const left = node.dialectKind === 'workflow' ? [{ trace: { type: 'workflow.subworkflow.leave', node_id } }] : [];
-  const role = node.kind === 'listen' ? ('user' as const) : ('assistant' as const);
-  const text = speaks ? textOf(json) : '';
-  const message = { role, text, node_id: shownId(plan, node_id), at };
-  return [...tools, ...entered, ...left, ...(text === '' ? [] : [{ message }])];
+interface Done {
+  readonly step: SpokenStep;
+  readonly node: PlanNode;
+}
+
+async function doneBy({ db, run, plan }: Recorded, done: Done): Promise<readonly Event[]> {
+  const { output, node_id: id, ended_at: at } = done.step;
+  const role = roleOf(done);
+  const json = role === null || output === null ? null : await loadValue(db, run.workspaceId, output);
+  const text = textOf(json);
+  const message = role === null || text === '' ? [] : [{ message: { role, text, node_id: shownId(plan, id), at } }];
+  return [...tracesOf(done, json).map((trace) => ({ trace })), ...message];
+}
+
+/** Whose words a step's output is. */
+function roleOf({ step, node }: Done): Message['role'] | null {
+  if (node.kind === 'listen') return step.port === 'timeout' ? null : 'user';
+  return node.says === true ? 'assistant' : null;
+}
+
+function tracesOf({ node }: Done, output: Json): readonly Trace[] {
+  const { id: node_id } = node;
+  const tools = toolsCalled(node, output).map((tool) => ({ type: 'workflow.tool.executed', node_id, tool }));
+  const entered = node.kind === 'subflow' ? [{ type: 'workflow.subworkflow.enter', node_id }] : [];
+  const left = node.dialectKind === 'workflow' ? [{ type: 'workflow.subworkflow.leave', node_id }] : [];
+  return [...tools, ...entered, ...left];
 }
 
 /** The edge a step left by: where there are several, the one whose target was visited next. */

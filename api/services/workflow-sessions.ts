@@ -1,37 +1,29 @@
-import { isOpenStatus, planOfRun, type RunRow } from '../../db/run-commands.js';
-import { findRun } from '../../db/run-commands.js';
 import { listConversations, waitingNode, type ConversationRow } from '../../db/conversations.js';
-import type { NodeError } from '../../workflows/contract/failures.js';
-import type { Turn } from '../../workflows/contract/messages.js';
+import { isOpenStatus } from '../../db/run-commands.js';
+import { scoped } from '../../db/scoped.js';
 import type { RunRef, RunStatus } from '../../workflows/contract/run.js';
-import type { Plan } from '../../workflows/definition/plan.js';
 import { INLINE_LIMIT_BYTES, type Json } from '../../workflows/definition/values.js';
 import type { Actor } from '../actor.js';
-import { conflict, invalid, notFound } from '../http/errors.js';
+import { conflict, invalid } from '../http/errors.js';
 import { findWorkflow, type DefinitionRow } from './definition-rows.js';
 import { checkInput } from './json-check.js';
 import { refusalError } from './run-refusals.js';
 import { targetOf, type RunTargetDeps } from './run-target.js';
-import { hasEnded } from './run-view.js';
 import type { RunService } from './runs.js';
 import { holdToCap } from './session-cap.js';
-import { askTurn, textsOf, type TurnDeps } from './session-turns.js';
-import { presentAll, shownId, shownTrace, transcriptOf, type Message, type Trace } from './transcript.js';
-
-/** `working`: neither its user's turn nor over; a step, a clock or somebody else moves it. */
-export type SessionState = 'awaiting_input' | 'working' | 'ended';
-
-/** What came of a turn, or of a whole session. */
-export interface SessionTurn {
-  readonly session_id: string;
-  readonly messages: readonly Message[];
-  readonly state: SessionState;
-  readonly status: RunStatus;
-  readonly active_node: string | null;
-  readonly variables: Readonly<Record<string, Json>>;
-  readonly trace: readonly Trace[];
-  readonly error: NodeError | null;
-}
+import { askTurn, type TurnDeps } from './session-turns.js';
+import {
+  endOf,
+  mustFind,
+  mustHavePlan,
+  presentTurn,
+  recorded,
+  stateOf,
+  type SessionState,
+  type SessionTurn,
+  type SessionViewDeps,
+} from './session-view.js';
+import { shownId } from './transcript.js';
 
 export interface SessionView extends SessionTurn {
   readonly workflow_id: string;
@@ -71,11 +63,8 @@ export interface WorkflowSessionService {
   ) => Promise<{ readonly items: readonly SessionItem[]; readonly total: number }>;
 }
 
-export interface WorkflowSessionDeps extends TurnDeps, RunTargetDeps {
+export interface WorkflowSessionDeps extends TurnDeps, RunTargetDeps, SessionViewDeps {
   readonly runs: RunService;
-  readonly news: {
-    readonly waitFor: <T>(run: RunRef, ask: () => Promise<T | null>, timeoutMs: number) => Promise<T | null>;
-  };
 }
 
 export const createWorkflowSessionService = (deps: WorkflowSessionDeps): WorkflowSessionService => ({
@@ -109,8 +98,9 @@ async function startSession(deps: WorkflowSessionDeps, actor: Actor, session: Ne
   if (answer.outcome === 'done' && answer.value !== null) {
     return { ...(await presentTurn(deps, run, { turn: answer.value, plan })), ...shown };
   }
-  // it is over already, or still at work
-  if (answer.outcome !== 'done' && answer.outcome !== 'closed') throw refusalError(answer);
+  const isOver = answer.outcome === 'closed' || answer.outcome === 'settled';
+  if (isOver) await endOf(deps, run);
+  else if (answer.outcome !== 'done') throw refusalError(answer);
   return { ...(await recorded(deps, await mustFind(deps, run), 'start')), ...shown };
 }
 
@@ -166,76 +156,13 @@ async function takeTurn(
   );
 }
 
-const stateOf = (status: RunStatus, listens: boolean): SessionState =>
-  hasEnded(status) ? 'ended' : listens ? 'awaiting_input' : 'working';
-
-/** How long the record of an end that is known may take. */
-const RECORD_MS = 5_000;
-
-async function presentTurn(
-  deps: WorkflowSessionDeps,
-  run: RunRef,
-  { turn, plan }: { readonly turn: Turn; readonly plan: Plan },
-): Promise<SessionTurn> {
-  const { db } = deps;
-  const { status, trace, activeNode } = turn;
-  const texts = await textsOf(db, run, turn);
-  const isOver = hasEnded(status);
-  return {
-    session_id: run.runId,
-    messages: texts.map(({ node_id: id, text }) => ({ role: 'assistant', text, node_id: shownId(plan, id) })),
-    state: stateOf(status, activeNode !== null && plan.nodes[activeNode]?.kind === 'listen'),
-    status,
-    active_node: activeNode === null || isOver ? null : shownId(plan, activeNode),
-    variables: await presentAll(db, run.workspaceId, turn.vars),
-    trace: shownTrace(plan, trace),
-    error: isOver ? await errorOf(deps, run) : null,
-  };
-}
-
-/** Of a run that has ended: whoever reads it next finds it so. */
-async function errorOf({ db, news }: WorkflowSessionDeps, run: RunRef): Promise<NodeError | null> {
-  const ask = async (): Promise<RunRow | null> => {
-    const row = await findRun(db, run);
-    return row !== undefined && hasEnded(row.status) ? row : null;
-  };
-  return (await news.waitFor(run, ask, RECORD_MS))?.error ?? null;
-}
-
-/** What the records say of it. */
-async function recorded(
-  deps: WorkflowSessionDeps,
-  { workspace_id: workspaceId, id: runId }: RunRow,
-  since: 'start' | 'last-message',
-): Promise<SessionTurn> {
-  const run = { workspaceId, runId };
-  const row = await mustFind(deps, run);
-  const plan = await mustHavePlan(deps, row);
-  const { messages, trace, variables } = await transcriptOf(deps.db, { row, plan }, since);
-  const wait = hasEnded(row.status) ? null : await waitingNode(deps.db, run);
-  return {
-    session_id: runId,
-    messages,
-    state: stateOf(row.status, wait?.kind === 'message'),
-    status: row.status,
-    active_node: wait === null ? null : shownId(plan, wait.node_id),
-    variables,
-    trace,
-    error: row.error,
-  };
-}
-
 async function getSession(deps: WorkflowSessionDeps, run: RunRef): Promise<SessionView> {
   const row = await mustFind(deps, run);
-  const version =
-    row.version_id === null
-      ? null
-      : await deps.db
-          .selectFrom('versions')
-          .select('number')
-          .where('workspace_id', '=', run.workspaceId)
-          .where('id', '=', row.version_id)
-          .executeTakeFirst();
+  const version = await scoped(deps.db, run.workspaceId)
+    .select('versions')
+    .select('number')
+    .where('id', '=', row.version_id ?? '')
+    .executeTakeFirst();
   return {
     ...(await recorded(deps, row, 'start')),
     workflow_id: row.definition_id ?? '',
@@ -264,16 +191,3 @@ const presentItem = ({ id, status, listens, tags, version, turns, ...times }: Co
   version,
   use_draft: tags.includes(DRAFT_TAG),
 });
-
-/** A run that is no conversation with a workflow is no session. */
-async function mustFind({ db }: WorkflowSessionDeps, run: RunRef): Promise<RunRow> {
-  const row = await findRun(db, run);
-  if (row?.is_conversation !== true || row.definition_kind !== 'workflow') throw notFound('session', run.runId);
-  return row;
-}
-
-async function mustHavePlan({ db }: WorkflowSessionDeps, row: RunRow): Promise<Plan> {
-  const plan = await planOfRun(db, row);
-  if (plan === null) throw conflict('The version this session was of is gone.');
-  return plan;
-}

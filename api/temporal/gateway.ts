@@ -15,6 +15,8 @@ export type { Answer, Refused, RunMessages, RunMoved, TemporalStatus } from './r
 export interface TemporalGateway extends RunMessages, RunInspector {
   /** Starts the run's workflow; a run that was started before is left alone. */
   readonly startRun: (input: RunInput) => Promise<void>;
+  /** Takes the place of a run that is not to begin: a later start is refused. False when it was started before. */
+  readonly takePlace: (input: RunInput) => Promise<boolean>;
   readonly schedules: ScheduleGateway;
   /** Throws when the server does not answer. */
   readonly ping: () => Promise<void>;
@@ -34,6 +36,7 @@ export function createTemporalGateway({ connection, namespace, eagerStart }: Gat
   const client = new Client({ connection, namespace });
   return {
     startRun: (input) => within(connection, START_DEADLINE_MS, () => startRun(client, input, eagerStart)),
+    takePlace: (input) => within(connection, START_DEADLINE_MS, () => takePlace(client, input)),
     ...createRunMessages({ client }),
     ...createRunInspector(client, namespace),
     schedules: createScheduleGateway({ client }),
@@ -45,22 +48,42 @@ export function createTemporalGateway({ connection, namespace, eagerStart }: Gat
 }
 
 async function startRun(client: Client, input: RunInput, requestEagerStart: boolean): Promise<void> {
-  const { workspaceId, runId } = input.run;
   try {
     await client.workflow.start('run', {
-      workflowId: runWorkflowId(workspaceId, runId),
-      taskQueue: ENGINE_QUEUE,
-      args: [input],
+      ...optionsOf(input),
       requestEagerStart,
-      workflowIdReusePolicy: 'REJECT_DUPLICATE',
       workflowIdConflictPolicy: 'USE_EXISTING',
-      priority: { fairnessKey: workspaceId, priorityKey: input.priority ?? DEFAULT_PRIORITY },
-      typedSearchAttributes: attributesOf(input),
     });
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
   }
 }
+
+/** It would begin in a day, and is ended at once: no worker ever hears of it. */
+async function takePlace(client: Client, input: RunInput): Promise<boolean> {
+  try {
+    const handle = await client.workflow.start('run', {
+      ...optionsOf(input),
+      startDelay: '1 day',
+      workflowIdConflictPolicy: 'FAIL',
+    });
+    await handle.terminate('The run was stopped before it began.');
+    return true;
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
+    throw error;
+  }
+}
+
+const optionsOf = (input: RunInput) =>
+  ({
+    workflowId: runWorkflowId(input.run.workspaceId, input.run.runId),
+    taskQueue: ENGINE_QUEUE,
+    args: [input],
+    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    priority: { fairnessKey: input.run.workspaceId, priorityKey: input.priority ?? DEFAULT_PRIORITY },
+    typedSearchAttributes: attributesOf(input),
+  }) as const;
 
 const attribute = {
   workspace: defineSearchAttributeKey('KeelsonWorkspace', 'KEYWORD'),

@@ -68,7 +68,7 @@ export interface RunMessages {
   readonly moveVersion: (run: RunRef, request: MoveVersion & Request) => Promise<Answer<Moved>>;
   /** False when no such workflow is open. */
   readonly signalEvent: (run: RunRef, event: RunEvent) => Promise<boolean>;
-  /** Asks the run to stop; false when no such workflow is open. */
+  /** Asks the run to stop; false when Temporal knows no such run. One that has ended takes it without a word. */
   readonly cancelRun: (run: RunRef) => Promise<boolean>;
   /** Stops it on the spot; false when no such workflow is open. */
   readonly terminateRun: (run: RunRef, reason: string) => Promise<boolean>;

@@ -118,11 +118,31 @@ describe('a subflow', () => {
     expect(second).toMatchObject({ reuses: true });
     expect(second.run).not.toEqual(first.run);
     const reuse = { 'a/1': { output: inline('a done'), port: 'out' } };
-    expect(await activities.loadReuse({ run: second.run })).toEqual(reuse);
-    expect(await activities.loadReuse({ run: { ...second.run, workspaceId: 'ws_2' } })).toEqual({});
+    expect(await activities.loadReuse({ run: second.run, after: null })).toEqual({ steps: reuse, next: null });
+    const elsewhere = { run: { ...second.run, workspaceId: 'ws_2' }, after: null };
+    expect(await activities.loadReuse(elsewhere)).toEqual({ steps: {}, next: null });
     const row = await db.selectFrom('runs').selectAll().where('id', '=', second.run.runId).executeTakeFirstOrThrow();
     expect(row.origin).toEqual({ kind: 'continue', run_id: first.run.runId, from: 'b/1' });
     expect(await childOf({ definition: id, round: 2, input: inline({ n: 2 }) })).not.toHaveProperty('reuses');
+  });
+
+  test('that was done in full stays done when the map around it is done anew', async () => {
+    const { id } = await define(plan);
+    const first = await childOf({ definition: id });
+    expect(await activities.loadEnd({ run: first.run })).toBeNull();
+    await writeEnd(db, first.run, { flush: noFlush, end: { status: 'completed', output: inline('done') } });
+    expect(await childOf({ definition: id, round: 1 })).toEqual(first);
+    expect(await activities.loadEnd({ run: first.run })).toEqual({ status: 'completed', output: inline('done') });
+    expect((await childOf({ definition: id, round: 1, input: inline({ n: 2 }) })).run).not.toEqual(first.run);
+  });
+
+  test('that nobody heard the end of is asked for by its row', async () => {
+    const { id } = await define(plan);
+    const { run: child } = await childOf({ definition: id });
+    await writeEnd(db, child, { flush: noFlush, end: { status: 'cancelled', error: null } });
+    expect(await activities.loadEnd({ run: child })).toMatchObject({ status: 'cancelled', error: { type: 'child_cancelled' } });
+    const lost = { ...child, runId: 'run_none' };
+    expect(await activities.loadEnd({ run: lost })).toMatchObject({ status: 'failed', error: { type: 'child_lost' } });
   });
 
   test('of a continued run goes on where that of the run before failed', async () => {

@@ -241,9 +241,15 @@ describe('expressions over stored values', () => {
       { type: 'contains', text: 'AMOUNT' },
       { type: 'equals', path: 'vip', value: 'false' },
     ] as const;
-    const of = { run, value: await large({ amount: 7 }), scope: scopeWith({ vars: { vip: inline(true) } }) };
+    const scope = scopeWith({ vars: { vip: inline(true) } });
+    const of = { run, value: await large({ amount: 7 }), scope, isFirstEnough: false };
     expect(await activities.matchConditions({ ...of, conditions })).toEqual([true, true, false]);
-    const wrong = activities.matchConditions({ ...of, conditions: [{ type: 'cel', expr: 'input.amount' }] });
+    const first = { ...of, conditions: [...conditions, { type: 'cel', expr: 'input.none.at.all' }], isFirstEnough: true } as const;
+    expect(await activities.matchConditions(first)).toEqual([true, false, false, false]);
+    const wrong = activities.matchConditions({
+      ...of,
+      conditions: [{ type: 'cel', expr: 'input.amount' }],
+    });
     await expect(wrong).rejects.toMatchObject({ type: Failure.nodeFailed });
   });
 });

@@ -93,15 +93,19 @@ test('a newer version takes it over where it still has the step', async () => {
 test('nodes may be changed for this one run, which then has a plan of its own', async () => {
   const definition = await publish(api.db, person, { slug: 'patched', plan });
   const run = await failedRun(definition);
-  const nodes = { charge: { url: 'https://example.com/mended' } };
+  const nodes = { charge: { url: 'https://example.com/mended/{{ steps.draft.id }}' } };
   const accepted = await goOn(run, { patch: { nodes, input: { other: true } } });
   expect(accepted.status).toBe(202);
   const row = await rowOf(accepted.body['id']);
   expect(row).toMatchObject({ version_id: definition.versionId, input: inline({ other: true }) });
-  expect(row.plan?.nodes['charge']?.config).toMatchObject({ url: 'https://example.com/mended', method: 'GET' });
+  expect(row.plan?.nodes['charge']).toMatchObject({
+    config: { url: 'https://example.com/mended/{{ steps.draft.id }}', method: 'GET' },
+    reads: { steps: ['draft'] },
+  });
   for (const [patch, field] of [
     [{ nodes: { chargee: {} } }, 'patch.nodes.chargee'],
     [{ nodes: { charge: { method: 'FETCH' } } }, 'patch.nodes.charge.method'],
+    [{ nodes: { charge: { url: '{{ steps.' } } }, 'patch.nodes.charge.url'],
   ] as const) {
     expect(await goOn(run, { patch })).toMatchObject({ status: 422, body: { error: { details: [{ field }] } } });
   }

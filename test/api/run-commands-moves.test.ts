@@ -117,15 +117,22 @@ describe('cancel', () => {
 
   test('of a run that Temporal does not know leaves no room for it to start later', async () => {
     const run = await runAt(api.db, person, { status: 'queued' });
-    let isStarted = false;
-    temporal.play({
-      startRun: () => Promise.resolve(void (isStarted = true)),
-      cancelRun: () => Promise.resolve(isStarted),
-    });
     expect(await command(run, 'cancel')).toMatchObject({ status: 202, body: { status: 'cancelled' } });
-    expect(temporal.asked('cancelRun')).toHaveLength(2);
+    expect(temporal.asked('takePlace')).toMatchObject([[{ run }]]);
+    expect(temporal.asked('startRun')).toEqual([]);
     expect(await rowOf(run)).toMatchObject({ status: 'cancelled', error: cancelled });
     expect(await command(run, 'cancel')).toMatchObject({ status: 202, body: { status: 'cancelled' } });
+  });
+
+  test('of a run that is started at that very moment is heard by the run', async () => {
+    const run = await runAt(api.db, person, { status: 'queued' });
+    let isStarted = false;
+    temporal.play({
+      takePlace: () => Promise.resolve(!(isStarted = true)),
+      cancelRun: () => Promise.resolve(isStarted),
+    });
+    expect(await command(run, 'cancel')).toMatchObject({ status: 202, body: { status: 'queued' } });
+    expect(temporal.asked('cancelRun')).toEqual([[run], [run]]);
   });
 
   test('is accepted while Temporal is away', async () => {

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { requestCancel } from '../../db/run-commands.js';
 import type { RunRef } from '../../workflows/contract/run.js';
 import { createReconcile } from '../../api/services/reconcile.js';
-import { createRunService } from '../../api/services/runs.js';
 import { startTestApi, type Person, type TestApi } from '../support/api.js';
 import { openWaitOf, runAt } from '../support/commands.js';
 import { scriptedTemporal } from '../support/scripted-temporal.js';
@@ -16,7 +15,7 @@ beforeAll(async () => {
   api = await startTestApi({ temporal: () => temporal.gateway });
   person = await api.signUp();
   const deps = { db: api.db, temporal: temporal.gateway, log: { warn: () => undefined } };
-  reconcile = createReconcile({ ...deps, runs: createRunService(deps) });
+  reconcile = createReconcile(deps);
 }, 60_000);
 afterAll(() => api.close());
 beforeEach(() => temporal.play({}));

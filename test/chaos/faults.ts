@@ -4,9 +4,9 @@ import { randomOf, type Random } from './random.js';
 /** What a receiver does to a request on a bad day. After the last three nobody but the receiver knows what happened. */
 export type Fault = 'error' | 'busy' | 'drop' | 'dropAfterEffect' | 'hangAfterEffect';
 
-/** Some keys meet up to three faults before they get through; only where the caller's patience is short does one hang. */
+/** Some keys meet up to two faults before they get through; only where the caller's patience is short does one hang. */
 export function faultsOf(random: Random, mayHang: boolean): Fault[] {
-  const count = random.chance(0.5) ? 0 : random.between(1, 4);
+  const count = random.chance(0.5) ? 0 : random.between(1, 3);
   const all: readonly Fault[] = ['error', 'busy', 'drop', 'dropAfterEffect', 'hangAfterEffect'];
   return [...random.shuffled(all)].filter((fault) => mayHang || fault !== 'hangAfterEffect').slice(0, count);
 }

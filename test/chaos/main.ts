@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -50,6 +51,7 @@ async function main(): Promise<number> {
   };
   const sink = await startSink({ seed: options.seed, port: BASE_PORT + 9, secret, onEffect });
   const signal = new AbortController();
+  setMaxListeners(0, signal.signal);
   const platform = await startPlatform({ folder, basePort: BASE_PORT, egressAllow: sink.host, say });
   let code = 1;
   try {
@@ -108,7 +110,7 @@ async function prove(stage: Stage): Promise<number> {
 }
 
 /** A kill with its pauses takes about so long. */
-const MEAN_KILL_MS = 2_000;
+const MEAN_KILL_MS = 3_000;
 
 interface Load {
   readonly account: Account;

@@ -14,7 +14,7 @@ export interface ChaosOptions {
   readonly keep: boolean;
 }
 
-const SHORT = { runs: 16, graphs: 24, kills: 8, patienceMs: 120_000 };
+const SHORT = { runs: 12, graphs: 16, kills: 8, patienceMs: 120_000 };
 const FULL = { runs: 120, graphs: 160, kills: 40, patienceMs: 300_000 };
 
 export function readOptions(args: readonly string[]): ChaosOptions {

@@ -1,4 +1,4 @@
-import { Client as TemporalClient, Connection } from '@temporalio/client';
+import { Connection, Client as TemporalClient, WorkflowNotFoundError } from '@temporalio/client';
 import { waitUntil } from '../../local/processes.js';
 import { runWorkflowId } from '../../workflows/contract/ids.js';
 import type { Evidence, RunRow } from './evidence.js';
@@ -21,15 +21,24 @@ export async function temporalViolations(evidence: Evidence, rows: readonly RunR
     const found: string[] = [];
     for (const row of rows.filter((each) => !neverStarted(each))) {
       const workflowId = runWorkflowId(evidence.workspaceId, row.id);
-      const { status } = await workflow.getHandle(workflowId).describe();
+      const status = await statusOf(workflow, workflowId);
       const times = executions.get(workflowId) ?? 0;
-      if (status.name !== endOf(row)) found.push(`${row.id} is ${row.status}: the workflow is ${status.name}`);
+      if (status !== endOf(row)) found.push(`${row.id} is ${row.status}: the workflow is ${status}`);
       if (times !== 1) found.push(`${row.id}: ${times} workflow executions`);
     }
     const strangers = [...executions.keys()].filter((id) => !rows.some((row) => id.endsWith(`/${row.id}`)));
     return [...found, ...strangers.map((id) => `Temporal knows ${id}, which is no run`)];
   } finally {
     await connection.close();
+  }
+}
+
+async function statusOf(workflow: TemporalClient['workflow'], workflowId: string): Promise<string> {
+  try {
+    return (await workflow.getHandle(workflowId).describe()).status.name;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return 'unknown to Temporal';
+    throw error;
   }
 }
 

@@ -14,6 +14,8 @@ import { testDatabase, type TestDatabase } from '../support/database.js';
 import { agent, buildPlan, edge, linePlan, pass } from '../support/plans.js';
 import { newRunRef, noFlush, seedRun, seedWorkspaces, stepRecord } from '../support/runs.js';
 
+const firstPage = { after: null, limit: 100 };
+
 const base = (id: string) => ({ id, label: id, dialectKind: id, policy: defaultPolicy });
 const map = (id: string, entry: string): PlanNode => ({
   ...base(id),
@@ -261,10 +263,12 @@ describe('a run that is continued', () => {
     const input = { reuses: true, isConversation: true, priority: 2, startedBy: 'usr_ana' };
     expect(inserted).toMatchObject({ isNew: true, input });
     expect(await queuedRun(db, next)).toEqual(inserted.input);
-    expect(await reuseOf(db, next)).toEqual(expect.arrayContaining([...found.reuse]));
-    expect(await reuseOf(db, { ...next, workspaceId: 'ws_2' })).toEqual([]);
+    expect(await reuseOf(db, next, firstPage)).toEqual(expect.arrayContaining([...found.reuse]));
+    expect(await reuseOf(db, { ...next, workspaceId: 'ws_2' }, firstPage)).toEqual([]);
+    const [one, two] = [await reuseOf(db, next, { after: null, limit: 1 }), await reuseOf(db, next, firstPage)];
+    expect(await reuseOf(db, next, { after: one[0]?.key ?? '', limit: 1 })).toEqual(two.slice(1));
     expect(await seedRun(db, { run: next, reuse: [] })).toEqual(next);
-    expect(await reuseOf(db, next)).toHaveLength(2);
+    expect(await reuseOf(db, next, firstPage)).toHaveLength(2);
   });
 
   test('from a step it never came to, or of another workspace, is refused with the reason', async () => {

@@ -99,7 +99,8 @@ describe('studio', () => {
       ),
       { definitions },
     );
-    expect(plan.entry).toBe('in');
+    expect(plan.entry).toBe('in.listen');
+    expect(waysFrom(plan, 'in.listen')).toEqual([['in', 'out', 'always']]);
     expect(nodeIn(plan, 'bound')).toMatchObject({
       kind: 'subflow',
       config: { definition: 'agt_1', version: 'ver_9', wait: true },
@@ -108,7 +109,46 @@ describe('studio', () => {
     expect(nodeIn(plan, 'inline')).toMatchObject({ kind: 'instruction_agent', says: true });
     expect(nodeIn(plan, 'look')).toMatchObject({ kind: 'tool', saveAs: 'found', reads: { vars: true } });
     expect(nodeIn(plan, 'know')).toMatchObject({ says: true, reads: { message: true } });
-    expect(waysFrom(plan, 'know')).toEqual([]);
+    expect(waysFrom(plan, 'know')).toEqual([['inline.listen', 'out', 'always']]);
+  });
+
+  test('wherever it begins its user speaks first, and is greeted by the agent that comes', () => {
+    const plan = planOf(
+      studio(
+        [
+          { id: 'in', type: 'trigger' },
+          { id: 'route', type: 'router' },
+          agent('sales', { greeting: 'Welcome.' }),
+          agent('help', { greeting: 'Hello.' }),
+        ],
+        [to('in', 'route'), to('route', 'help', when('contains:help')), to('route', 'sales', when('default'))],
+      ),
+    );
+    expect(nodeIn(plan, 'in.listen').config).toEqual({ greeting: 'Hello.' });
+    expect(nodeIn(plan, 'sales.listen').config).toEqual({ greeting: 'Welcome.' });
+    const bound = studio([{ id: 'only', type: 'flow-agent', config: { agent_id: 'agt_1' } }]);
+    const definitions = new Map([['agt_1', { kind: 'agent', published: true, versionId: 'ver_9' }]]);
+    expect(planOf(bound, { definitions }).entry).toBe('only.listen');
+    expect(waysFrom(planOf(bound, { definitions }), 'only')).toEqual([['only.listen', 'out', 'always']]);
+  });
+
+  test('a nested workflow goes on with what was said to the one around it', () => {
+    const nested = (inner: ReturnType<typeof planOf>) =>
+      planOf(
+        studio(
+          [agent('root_agent'), { id: 'sub', type: 'workflow', config: { workflow_id: 'wf_2' } }],
+          [to('root_agent', 'sub')],
+        ),
+        {
+          definitions: new Map([['wf_2', { kind: 'workflow', published: true, versionId: 'v', plan: inner }]]),
+        },
+      );
+    const talking = nested(planOf(studio([agent('root_agent')])));
+    expect(nodeIn(talking, 'sub').config).toMatchObject({ entry: 'sub.root_agent' });
+    expect(waysFrom(talking, 'sub.root_agent')).toEqual([['sub.root_agent.listen', 'out', 'always']]);
+    const passing = nested(planOf(studio([{ id: 'in', type: 'trigger' }])));
+    expect(nodeIn(passing, 'sub').config).toMatchObject({ entry: 'sub.in' });
+    expect(passing.nodes).not.toHaveProperty(['sub.in.listen']);
   });
 
   test('a nested workflow is the body of a loop of one round', () => {

@@ -74,9 +74,11 @@ async function stored({ db }: TestApi, owner: Person): Promise<Readonly<Record<s
   const run = { workspaceId: owner.workspace.id, runId: derivedId('run', newSeed()) };
   await seedRun(db, { run });
   await writeFlush(db, run, { ...noFlush, steps: [stepRecord('a', 1)] });
+  const session = { workspaceId: owner.workspace.id, runId: derivedId('run', newSeed()) };
+  await seedRun(db, { run: session, kind: 'workflow', isConversation: true });
   const value = await storeValue(db, run, { json: 'x'.repeat(100), limitBytes: 1 });
   const token = await openWaitOf(db, run);
-  return { runId: run.runId, key: 'a/1', token, ref: 'ref' in value ? value.ref : '' };
+  return { runId: run.runId, session_id: session.runId, key: 'a/1', token, ref: 'ref' in value ? value.ref : '' };
 }
 
 /** One of each kind in the owner's workspace. */

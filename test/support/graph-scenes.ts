@@ -30,7 +30,8 @@ export const mapPlan = buildPlan(
 export const faultyMapPlan = (policy: 'fail' | 'continue') =>
   buildPlan(
     [
-      node('map', 'each', { items: 'input', entry: 'pick', concurrency: 3, on_item_error: policy }),
+      // one at a time: the time-skipping server never ends an activity that is cancelled before it has begun
+      node('map', 'each', { items: 'input', entry: 'pick', concurrency: 1, on_item_error: policy }),
       { ...node('set', 'pick', { values: { last: { $expr: 'item' } } }), ...within('each') },
       { ...agent('bad'), ...within('each') },
       { ...agent('good'), ...within('each') },
@@ -182,10 +183,7 @@ export const graphScenes: Readonly<Record<string, Scene>> = {
   'subflow-detached': {
     plan: linePlan(node('subflow', 'call', { definition: 'child', wait: false }), agent('after')),
     definitions: { child: childPlan },
-    act: async (played) => {
-      await toEnd(played);
-      await played.childEnds('call/1');
-    },
+    act: toEnd,
   },
   'approval-quorum': {
     plan: quorumPlan,

@@ -13,6 +13,8 @@ import { temporalAddress } from './temporal.js';
 export interface TestPlatform extends TestApi {
   readonly client: Client;
   readonly namespace: string;
+  /** Ends the worker and starts another: nothing it knew by heart is left. */
+  readonly restartWorker: () => Promise<void>;
 }
 
 /** API and worker as `npm start` runs them, on a database and a namespace of their own. */
@@ -24,11 +26,12 @@ export async function startTestPlatform(env: Readonly<Record<string, string>> = 
   await own.close();
   const connection = await NativeConnection.connect({ address });
   const temporal = createTemporalGateway({ connection, namespace, eagerStart: true });
-  const stops: (() => Promise<void>)[] = [];
+  const workerEnv = { ...env, TEMPORAL_NAMESPACE: namespace };
+  let stopWorker = (): Promise<void> => Promise.resolve();
   const api = await startTestApi({
     env,
     temporal: async (databaseUrl) => {
-      stops.push(await startWorker({ connection, databaseUrl, env: { ...env, TEMPORAL_NAMESPACE: namespace } }));
+      stopWorker = await startWorker({ connection, databaseUrl, env: workerEnv });
       return temporal;
     },
   });
@@ -36,8 +39,12 @@ export async function startTestPlatform(env: Readonly<Record<string, string>> = 
     ...api,
     namespace,
     client: new Client({ connection, namespace }),
+    restartWorker: async () => {
+      await stopWorker();
+      stopWorker = await startWorker({ connection, databaseUrl: api.databaseUrl, env: workerEnv });
+    },
     close: async () => {
-      for (const stop of stops) await stop();
+      await stopWorker();
       await api.close();
       await connection.close();
     },

@@ -19,6 +19,10 @@ export interface Heard {
   readonly waits: string[];
   readonly alarms: { readonly token: string; readonly audience: readonly string[]; readonly isEscalation: boolean }[];
   readonly versions: string[];
+  /** Runs that subflows started. */
+  readonly children: string[];
+  /** Pieces of states that were too large to travel. */
+  readonly texts: string[];
   /** What subflows run, and what other versions are, by id. */
   readonly definitions: Readonly<Record<string, Plan>>;
   /** The steps that were executed, in order, and the input of each segment's first, by key. */
@@ -33,8 +37,8 @@ export interface Played {
   readonly heard: Heard;
   readonly handle: WorkflowHandle<typeof run>;
   readonly runId: string;
-  /** Sees a run started by a subflow to its end. */
-  readonly childEnds: (key: string) => Promise<void>;
+  /** The run that the subflow of this visit started. */
+  readonly childOf: (key: string) => WorkflowHandle<typeof run>;
 }
 
 export interface Scene {
@@ -44,6 +48,8 @@ export interface Scene {
   readonly input?: Partial<RunInput>;
   readonly definitions?: Readonly<Record<string, Plan>>;
   readonly maxCachedWorkflows?: number;
+  /** Instead of the activities that only listen. */
+  readonly activities?: (own: RunActivities, heard: Heard) => Partial<RunActivities>;
   /** Nodes that fail only before they are started anew. */
   readonly mended?: readonly string[];
   readonly reuse?: Readonly<Record<string, ReusedStep>>;
@@ -51,52 +57,105 @@ export interface Scene {
 
 export interface Stage {
   readonly environment: TestWorkflowEnvironment;
-  readonly play: (scene: Scene) => Promise<Heard>;
+  /** `look` sees the run when all is over. */
+  readonly play: (scene: Scene, look?: (played: Played) => Promise<void>) => Promise<Heard>;
   readonly close: () => Promise<void>;
 }
 
+/** A scene that hangs is ended and fails, and the ones after it are played all the same. */
+const SCENE_LIMIT_MS = 25_000;
+
 /** The `run` workflow on the time-skipping server, with activities that only listen. */
-export async function openStage(): Promise<Stage> {
+export async function openStage(defaults: Pick<Scene, 'maxCachedWorkflows'> = {}): Promise<Stage> {
   const environment = await timeSkippingEnvironment();
-  const bundle = await bundleWorkflows();
+  const workflowBundle = await bundleWorkflows();
   let sequence = 0;
-  const play = async ({
-    plan,
-    act,
-    input,
-    maxCachedWorkflows,
-    definitions = {},
-    mended = [],
-    reuse = {},
-  }: Scene): Promise<Heard> => {
+  const play: Stage['play'] = async (scene, look) => {
     sequence += 1;
-    const runId = `run_${sequence}`;
-    const taskQueue = `queue-${sequence}`;
-    const heard: Heard = {
-      ...{ segments: [], flushes: [], waits: [], alarms: [], versions: [], end: null },
-      ...{ definitions, steps: [], inputs: {}, ends: [] },
-    };
-    const worker = await Worker.create({
-      connection: environment.nativeConnection,
-      taskQueue,
-      workflowBundle: bundle,
-      activities: listen(heard, { mended, reuse }),
-      ...(maxCachedWorkflows === undefined ? {} : { maxCachedWorkflows }),
-    });
-    await worker.runUntil(async () => {
-      const handle = await environment.client.workflow.start<typeof run>('run', {
-        workflowId: `run/ws/${runId}`,
-        taskQueue,
-        args: [{ run: { workspaceId: 'ws', runId }, source: { plan }, input: inline('in'), ...input }],
-      });
-      const childEnds = async (key: string): Promise<void> => {
-        await environment.client.workflow.getHandle(`run/ws/${childId(runId, key)}`).result();
-      };
-      await act({ heard, handle, runId, childEnds });
-    });
-    return heard;
+    const of = { scene: { ...defaults, ...scene }, runId: `run_${sequence}`, taskQueue: `queue-${sequence}` };
+    return playOne({ environment, workflowBundle }, of, look);
   };
   return { environment, play, close: () => environment.teardown() };
+}
+
+interface Place {
+  readonly environment: TestWorkflowEnvironment;
+  readonly workflowBundle: { readonly codePath: string };
+}
+
+interface Playing {
+  readonly scene: Scene;
+  readonly runId: string;
+  readonly taskQueue: string;
+}
+
+async function playOne(
+  { environment, workflowBundle }: Place,
+  { scene, runId, taskQueue }: Playing,
+  look?: (played: Played) => Promise<void>,
+): Promise<Heard> {
+  const { plan, input, maxCachedWorkflows, definitions = {} } = scene;
+  const heard: Heard = {
+    ...{ segments: [], flushes: [], waits: [], alarms: [], versions: [], children: [], texts: [], end: null },
+    ...{ definitions, steps: [], inputs: {}, ends: [] },
+  };
+  const own = listen(heard, { mended: scene.mended ?? [], reuse: scene.reuse ?? {} });
+  const worker = await Worker.create({
+    connection: environment.nativeConnection,
+    ...{ taskQueue, workflowBundle },
+    activities: { ...own, ...scene.activities?.(own, heard) },
+    ...(maxCachedWorkflows === undefined ? {} : { maxCachedWorkflows }),
+  });
+  await worker.runUntil(async () => {
+    const { workflow } = environment.client;
+    const handle = await workflow.start<typeof run>('run', {
+      ...{ workflowId: workflowIdOf(runId), taskQueue },
+      args: [{ run: { workspaceId: 'ws', runId }, source: { plan }, input: inline('in'), ...input }],
+    });
+    const childOf = (key: string) => workflow.getHandle<typeof run>(workflowIdOf(childId(runId, key)));
+    const played = { heard, handle, runId, childOf };
+    try {
+      await limited(scene.act(played));
+      await limited(allEnded(environment, heard));
+    } finally {
+      await terminateAll(environment, [runId, ...heard.children]);
+    }
+    await look?.(played);
+  });
+  return heard;
+}
+
+const workflowIdOf = (runId: string): string => `run/ws/${runId}`;
+
+/** What stays open holds the clock of every later scene. */
+async function allEnded({ client }: TestWorkflowEnvironment, { children }: Heard): Promise<void> {
+  for (const runId of children) {
+    await client.workflow
+      .getHandle(workflowIdOf(runId))
+      .result()
+      .catch(() => undefined);
+  }
+}
+
+async function terminateAll({ client }: TestWorkflowEnvironment, runIds: readonly string[]): Promise<void> {
+  for (const runId of runIds) {
+    await client.workflow
+      .getHandle(workflowIdOf(runId))
+      .terminate('the scene is over')
+      .catch(() => undefined);
+  }
+}
+
+async function limited(work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('the scene hangs')), SCENE_LIMIT_MS);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 export const toEnd = async ({ handle }: Played): Promise<void> => {
@@ -119,7 +178,8 @@ export const decide = (
   args: [{ token, decision, value: text === null ? null : inline(text), note: null, by: 'ana' }],
 });
 
-const childId = (runId: string, key: string): string => `${runId}-${key.replaceAll('/', '-')}`;
+const childId = (runId: string, key: string, round = 0): string =>
+  `${runId}-${key.replaceAll('/', '-')}${round > 0 ? `-${round}` : ''}`;
 
 interface Behaviour {
   readonly mended: readonly string[];
@@ -170,18 +230,25 @@ function listen(heard: Heard, { mended, reuse }: Behaviour): RunActivities {
       if (plan === undefined) throw new Error(`there is no version ${versionId} here`);
       return plan;
     },
-    loadReuse: async () => reuse,
+    loadReuse: async () => ({ steps: reuse, next: null }),
     matchConditions: async ({ conditions }) => conditions.map(() => true),
     evaluate: async () => {
       throw new Error('every value is small here');
     },
     checkOutput: async () => null,
-    prepareChild: async ({ run, key, definition, depth, input }) => {
+    prepareChild: async ({ run, key, round, definition, depth, input }) => {
       const plan = heard.definitions[definition];
       if (plan === undefined) return { error: { type: 'subflow_missing', message: `no ${definition}` } };
-      const child = { workspaceId: run.workspaceId, runId: childId(run.runId, key) };
+      const child = { workspaceId: run.workspaceId, runId: childId(run.runId, key, round) };
+      heard.children.push(child.runId);
       return { child: { run: child, source: { plan }, input, depth: depth + 1 } };
     },
+    loadEnd: async () => null,
+    storeText: async ({ text }) => {
+      heard.texts.push(text);
+      return { ref: String(heard.texts.length - 1), bytes: text.length };
+    },
+    loadText: async ({ value }) => ('ref' in value ? (heard.texts[Number(value.ref)] ?? '') : ''),
     recordVersion: async ({ versionId }) => void heard.versions.push(versionId),
     nextCronTime: async ({ after }) => after + 60_000,
   };

@@ -5,6 +5,7 @@ const closed = (): Promise<Answer<never>> => Promise.resolve({ outcome: 'closed'
 /** Temporal as the API sees it while no worker runs: everything is accepted, nothing moves. For tests of the API alone. */
 export const silentTemporal = (): TemporalGateway => ({
   startRun: () => Promise.resolve(),
+  takePlace: () => Promise.resolve(true),
   resolveWait: closed,
   takeTurn: closed,
   retryNode: closed,

@@ -3,7 +3,7 @@ import type { Json, Value } from '../definition/values.js';
 import type { NodeError } from './failures.js';
 import type { VisitPlace } from './ids.js';
 import type { RunEnd } from '../engine/state.js';
-import type { Flush, OpenWait, ReusedStep, RunEvent, RunInput, RunRef } from './run.js';
+import type { ChildEnd, Flush, OpenWait, ReusedStep, RunEvent, RunInput, RunRef } from './run.js';
 
 /** The kinds that activities execute; the engine treats the others itself. */
 export type ActivityKind = Extract<
@@ -103,6 +103,8 @@ export interface MatchConditionsInput {
   readonly value: Value;
   readonly scope: Scope;
   readonly conditions: readonly Condition[];
+  /** Those after the first that holds are not asked about. */
+  readonly isFirstEnough: boolean;
 }
 
 /** What is to be worked out over values too large for the workflow, or that gives such values. */
@@ -136,6 +138,14 @@ export interface PrepareChildInput {
   readonly isDetached: boolean;
 }
 
+/** A page of what a run may use again. */
+export interface ReusePage {
+  /** By visit key. */
+  readonly steps: Readonly<Record<string, ReusedStep>>;
+  /** Where the next page begins; null after the last. */
+  readonly next: string | null;
+}
+
 /** The child's row is written; the same visit has the same child. */
 export type PreparedChild = { readonly child: RunInput } | { readonly error: NodeError };
 
@@ -153,8 +163,8 @@ export interface RunActivities {
   readonly recordTransitions: (input: { readonly run: RunRef; readonly flush: Flush }) => Promise<void>;
   readonly finishRun: (input: FinishRunInput) => Promise<void>;
   readonly loadPlan: (input: { readonly run: RunRef; readonly versionId: string }) => Promise<Plan>;
-  /** The recorded results this run starts with, by visit key. */
-  readonly loadReuse: (input: { readonly run: RunRef }) => Promise<Readonly<Record<string, ReusedStep>>>;
+  /** The recorded results this run starts with, in pages: those whose visit keys come after `after`. */
+  readonly loadReuse: (input: { readonly run: RunRef; readonly after: string | null }) => Promise<ReusePage>;
   /** For each condition whether it holds, for values too large for the workflow. */
   readonly matchConditions: (input: MatchConditionsInput) => Promise<readonly boolean[]>;
   readonly evaluate: (input: EvaluateInput) => Promise<Evaluated>;
@@ -165,6 +175,11 @@ export interface RunActivities {
     readonly output: Value;
   }) => Promise<NodeError | null>;
   readonly prepareChild: (input: PrepareChildInput) => Promise<PreparedChild>;
+  /** How a run ended, by its row; null while it has not. Asked now and then of a child whose word may never come. */
+  readonly loadEnd: (input: { readonly run: RunRef }) => Promise<ChildEnd | null>;
+  /** Keeps a piece of a run's state that is too large to travel whole when the run continues as new. */
+  readonly storeText: (input: { readonly run: RunRef; readonly text: string }) => Promise<Value>;
+  readonly loadText: (input: { readonly run: RunRef; readonly value: Value }) => Promise<string>;
   /** Records that the run goes on with another version. */
   readonly recordVersion: (input: { readonly run: RunRef; readonly versionId: string }) => Promise<void>;
   /** The next time the expression fires, epoch milliseconds. */

@@ -35,8 +35,13 @@ export interface RunInput {
   readonly priority?: number;
   /** The state of the run so far, when it continues as new. */
   readonly carry?: RunCarry;
+  /** The same where it is too large to travel: its JSON text, in pieces stored by `storeText`. */
+  readonly carried?: readonly Value[];
   /** Continues as new after so many history events; default 8,000. */
   readonly maxHistoryEvents?: number;
+  /** And after so many messages: by default 1,500 updates, of 2,000 that Temporal takes, and 8,000 of 10,000 signals. */
+  readonly maxUpdates?: number;
+  readonly maxSignals?: number;
 }
 
 export interface RunCarry {
@@ -52,7 +57,7 @@ export interface RunCarry {
   readonly recorded: RunStatus;
   /** Events that came before anything waited for them, oldest first. */
   readonly events: readonly RunEvent[];
-  /** Ids of events seen, newest last. */
+  /** Identities of events seen, newest last. */
   readonly seenEvents: readonly string[];
   readonly isPaused: boolean;
   /** How often each visit was started anew by a person, with what was changed in its node. */
@@ -65,6 +70,12 @@ export interface RunCarry {
   readonly childEnds: Readonly<Record<string, ChildEnd>>;
   /** When visits with a deadline began, by visit key. */
   readonly began: Readonly<Record<string, number>>;
+  /** How many waits of a visit that still goes on are over, by visit key: the next has a token of its own. */
+  readonly waited: Readonly<Record<string, number>>;
+  /** The undoing under way: of what, by its visit key, and as which visit of the node that undoes it. */
+  readonly undoing: Readonly<Record<string, number>>;
+  /** How many undoings have begun in all. */
+  readonly undone: number;
   readonly response: Value | null;
   readonly talk: Talk;
 }

@@ -4,6 +4,8 @@ import type { Json } from '../definition/values.js';
 const MOST_SAID = 100;
 const MOST_TRACE = 500;
 const MOST_TURNS = 50;
+/** All that is said in one turn goes into one answer. */
+const MOST_CHARACTERS = 200_000;
 
 /** What the user of a conversation said last, and what the run has said and done since. */
 export class Conversation {
@@ -27,9 +29,17 @@ export class Conversation {
 
   /** The user speaks: what was said before belongs to the turn before. */
   hear(message: string, turn?: string): void {
+    this.talk = { message, isHeard: true, said: [], trace: [], turns: this.turnsWith(turn) };
+  }
+
+  /** The user spoke while nobody could listen: whoever listens next hears it. */
+  leaveMessage(message: string, turn?: string): void {
+    this.talk = { message, isHeard: false, said: [], trace: [], turns: this.turnsWith(turn) };
+  }
+
+  private turnsWith(turn: string | undefined): readonly string[] {
     const { turns = [] } = this.talk;
-    const heard = turn === undefined ? turns : [...turns, turn].slice(-MOST_TURNS);
-    this.talk = { message, isHeard: true, said: [], trace: [], turns: heard };
+    return turn === undefined ? turns : [...turns, turn].slice(-MOST_TURNS);
   }
 
   hasHeard(turn: string | undefined): boolean {
@@ -41,9 +51,12 @@ export class Conversation {
     this.talk = { ...this.talk, isHeard: true };
   }
 
-  say(said: Said): void {
-    if (said.text === '' && said.value === undefined) return;
-    this.talk = { ...this.talk, said: [...this.talk.said, said].slice(-MOST_SAID) };
+  say(words: Said): void {
+    if (words.text === '' && words.value === undefined) return;
+    const said = [...this.talk.said, words].slice(-MOST_SAID);
+    let characters = said.reduce((sum, each) => sum + each.text.length, 0);
+    while (characters > MOST_CHARACTERS && said.length > 1) characters -= said.shift()?.text.length ?? 0;
+    this.talk = { ...this.talk, said };
   }
 
   trace(type: string, nodeId: string, details: Readonly<Record<string, Json>> = {}): void {

@@ -15,3 +15,8 @@ export function failureOf(error: unknown): SegmentFailure {
   const message = cause instanceof Error ? cause.message : String(cause);
   return { outputs: [], error: { type: 'engine_error', message: message.slice(0, 500) } };
 }
+
+/** Whether an error is the node's, or of an activity that was to work something out for it. */
+export const isProblem = (error: unknown): boolean =>
+  error instanceof NodeProblem ||
+  (error instanceof Error && ['ActivityFailure', 'ApplicationFailure'].includes(error.name));

@@ -4,7 +4,7 @@ import { jsonOf, inline, type Value } from '../definition/values.js';
 import { isGroupDone, openItems, openRound, resultOf } from '../engine/frames.js';
 import type { Visit } from '../engine/state.js';
 import { failVisit, leave } from './leave.js';
-import { evaluateFor } from './scope.js';
+import { compacted, evaluateFor } from './scope.js';
 import type { RunSession } from './session.js';
 
 const MOST_ITEMS = 10_000;
@@ -26,7 +26,8 @@ export async function runMap(session: RunSession, visit: Visit, node: NodeOf<'ma
     session.record(visit, { status: 'running', startedAt });
   }
   if (!(await bodyEnds(session, visit))) return;
-  await leave(session, visit, { output: resultOf(session.state, key, true), startedAt });
+  const output = await compacted(session, resultOf(session.state, key, true));
+  await leave(session, visit, { output, startedAt });
 }
 
 /** False when the run drains, or the body failed or was withdrawn and all is said about it. */
@@ -37,7 +38,7 @@ async function bodyEnds(session: RunSession, visit: Visit): Promise<boolean> {
   await session.idle(isOver, null);
   if (!session.isOpen(visit)) return false;
   const error = errorOf();
-  if (error !== null) failVisit(session, visit, { error, startedAt: Date.now() });
+  if (error !== null) await failVisit(session, visit, { error, startedAt: Date.now() });
   return error === null && isGroupDone(session.state, key);
 }
 

@@ -37,27 +37,33 @@ export function handleMessages(input: RunInput, holder: SessionHolder): void {
     return holder.session as RunSession;
   };
   /** A run that is being cancelled still hears what is said to it. */
-  const handle =
+  const heard =
+    (count: 'updates' | 'signals') =>
     <T, R>(work: (session: RunSession, request: T) => R | Promise<R>): ((request: T) => Promise<R>) =>
     (request) =>
-      CancellationScope.nonCancellable(async () => work(await ready(), request));
+      CancellationScope.nonCancellable(async () => {
+        const session = await ready();
+        session[count] += 1;
+        return work(session, request);
+      });
+  const [update, signal] = [heard('updates'), heard('signals')];
   const judged =
     <T>(judge: (session: RunSession, request: T) => void) =>
     (request: T): void => {
       if (holder.session !== undefined) judge(holder.session, request);
     };
-  setHandler(resolveWait, handle(resolve), { validator: judged(judgeWait) });
-  setHandler(takeTurn, handle(speakTo), { validator: judged(judgeTurn) });
-  setHandler(retryNode, handle(retry), { validator: judged(judgeRetry) });
-  setHandler(pauseRun, handle(pause), { validator: judged(judgePause) });
-  setHandler(moveVersion, handle(moveTo));
+  setHandler(resolveWait, update(resolve), { validator: judged(judgeWait) });
+  setHandler(takeTurn, update(speakTo), { validator: judged(judgeTurn) });
+  setHandler(retryNode, update(retry), { validator: judged(judgeRetry) });
+  setHandler(pauseRun, update(pause), { validator: judged(judgePause) });
+  setHandler(moveVersion, update(moveTo));
   setHandler(
     raiseEvent,
-    handle((session, event) => session.waits.receive(event)),
+    signal((session, event) => session.waits.receive(event)),
   );
   setHandler(
     childEnded,
-    handle((session, { key, end }) => {
+    signal((session, { key, end }) => {
       if (session.children.has(key)) session.childEnds.set(key, end);
     }),
   );
@@ -119,30 +125,68 @@ function settlementBy(session: RunSession, wait: OpenWait, request: ResolveWait)
   return { ...settled, outcome: decision === 'approve' ? 'approved' : 'rejected', votes };
 }
 
-function judgeTurn({ input, state }: RunSession): void {
+function judgeTurn({ input, state, talk }: RunSession, { id }: TakeTurn): void {
   if (input.isConversation !== true) throw refused('This run is no conversation.', Failure.waitUnknown);
-  if (state.end !== null) throw refused('The conversation has ended.', Failure.waitSettled);
+  if (state.end !== null && !talk.hasHeard(id)) throw refused('The conversation has ended.', Failure.waitSettled);
 }
 
 /** Says the message to whichever node listens, and answers what the run says until it next waits or ends. */
-async function speakTo(session: RunSession, { message, text, id }: TakeTurn): Promise<Turn> {
-  await session.quiet();
-  if (message !== null && !session.draining && !session.talk.hasHeard(id)) {
-    const wait = session.waits.undecided().find(({ kind }) => kind === 'message');
-    if (wait === undefined || session.state.end !== null)
-      throw refused('Nothing listens in this conversation now.', Failure.waitSettled);
-    session.talk.hear(text ?? '', id);
-    session.waits.settle({
-      ...{ token: wait.token, outcome: 'resolved', by: 'user', note: null, value: message },
-      at: Date.now(),
-    });
-    await session.quiet();
+async function speakTo(session: RunSession, request: TakeTurn): Promise<Turn> {
+  judgeTurn(session, request);
+  // one turn after the other: what is said belongs to the message before it
+  while (session.isSpokenTo) await condition(() => !session.isSpokenTo);
+  session.isSpokenTo = true;
+  try {
+    await quiet(session);
+    if (request.message !== null && !session.talk.hasHeard(request.id)) {
+      deliver(session, request);
+      await quiet(session);
+    }
+    return turnOf(session);
+  } finally {
+    session.isSpokenTo = false;
   }
-  const { said, entries } = session.talk;
+}
+
+function deliver(session: RunSession, { message, text, id }: TakeTurn): void {
+  const wait = session.waits.undecided().find(({ kind }) => kind === 'message');
+  if (wait !== undefined && session.state.end === null) {
+    session.talk.hear(text ?? '', id);
+    const settlement = { token: wait.token, outcome: 'resolved', by: 'user', note: null, value: message } as const;
+    session.waits.settle({ ...settlement, at: Date.now() });
+  } else if (session.draining && (session.busy > 0 || session.state.ready.length > 0)) {
+    session.talk.leaveMessage(text ?? '', id);
+  } else {
+    throw refused('Nothing listens in this conversation now.', Failure.waitSettled);
+  }
+}
+
+/** Runs that subflows started are given so long to say something before the turn is over without it. */
+const CHILDREN_MS = 60_000;
+
+/** Until the run waits for somebody, has ended, or continues as new. */
+async function quiet(session: RunSession): Promise<void> {
+  const isStill = (): boolean => session.draining || !session.isMoving();
+  const isAlone = (): boolean => session.children.size === 0 || asked(session) !== undefined;
+  const until = Date.now() + CHILDREN_MS;
+  while (!isStill()) await condition(isStill);
+  while (!(isStill() && isAlone()) && Date.now() < until)
+    await condition(() => isStill() && isAlone(), until - Date.now());
+  while (!isStill()) await condition(isStill);
+}
+
+/** What the run waits for: its user, before anybody else. */
+function asked(session: RunSession): OpenWait | undefined {
   const undecided = session.waits.undecided();
-  const waiting = undecided.find(({ kind }) => kind === 'message') ?? undecided.find(({ kind }) => kind !== 'until');
+  return undecided.find(({ kind }) => kind === 'message') ?? undecided.find(({ kind }) => kind !== 'until');
+}
+
+function turnOf(session: RunSession): Turn {
+  const { said, entries } = session.talk;
+  const waiting = asked(session);
+  const isOver = !session.draining && (session.children.size === 0 || waiting !== undefined);
   return {
-    isOver: !session.draining,
+    isOver: isOver || session.state.end !== null,
     status: session.status(),
     ...{ said, trace: entries, activeNode: waiting?.nodeId ?? null, vars: session.state.vars },
   };
@@ -159,11 +203,11 @@ async function retry(session: RunSession, request: RetryNode) {
   judgeRetry(session, request);
   const { nodeId, patch, by } = request;
   if (patch !== null) session.patches.set(nodeId, { ...session.patches.get(nodeId), ...patch });
-  for (const { token, ...place } of parkedOf(session, nodeId)) {
-    const key = visitKey(place);
+  const tokens = parkedOf(session, nodeId).map(({ token }) => token);
+  for (const token of tokens)
     session.waits.settle({ ...{ token, outcome: 'resolved', by, note: null, value: null }, at: Date.now() });
-    await condition(() => session.state.parked[key] === undefined || session.draining || session.state.end !== null);
-  }
+  const isTaken = (): boolean => tokens.every((token) => session.waits.decisionOn(token) === undefined);
+  await condition(() => isTaken() || session.draining || session.state.end !== null);
   return { status: session.status(), seq: session.state.seq };
 }
 

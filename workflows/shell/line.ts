@@ -10,7 +10,7 @@ import { endsWith, lineFrom } from '../engine/segments.js';
 import type { Visit } from '../engine/state.js';
 import { advance, reserve } from '../engine/tokens.js';
 import { failureOf } from './failures.js';
-import { failVisit, leave } from './leave.js';
+import { dropVisit, failVisit, leave } from './leave.js';
 import { scopeOf } from './scope.js';
 import type { RunSession } from './session.js';
 import { flushExcess } from './writes.js';
@@ -29,14 +29,28 @@ export async function runLine(session: RunSession, visit: Visit): Promise<void> 
   const last = line.at(-1)?.node ?? session.node(visit);
   await flushExcess(session);
   const finishes = endsWith(session.plan, session.state, { head: visit, last });
+  const done = await outcomeOf(session, { line, input: visit.input, finishes });
+  if (finishes && done.error === undefined) markFinished(session, visit, done.outputs.at(-1) ?? inline(null));
+  await leaveLine(session, { head: visit, line, ...done });
+}
+
+type Outcome = Omit<LineEnd, 'head' | 'line'>;
+
+async function outcomeOf(session: RunSession, call: Call): Promise<Outcome> {
   try {
-    const { outputs, vars } = await callSegment(session, { line, input: visit.input, finishes });
-    if (finishes) session.recorded = 'completed';
-    await leaveLine(session, { head: visit, line, outputs, ...(vars === undefined ? {} : { vars }) });
+    return await callSegment(session, call);
   } catch (error) {
     if (isCancellation(error)) throw error;
-    const failure = failureOf(error);
-    await leaveLine(session, { head: visit, line, outputs: failure.outputs, error: failure.error });
+    return failureOf(error);
+  }
+}
+
+/** The activity wrote the run's end with its step: had somebody cancelled the run meanwhile, it was too late. */
+function markFinished(session: RunSession, visit: Visit, output: Value): void {
+  session.readModel.recorded = 'completed';
+  if (session.state.end?.status === 'cancelled') {
+    session.state = { ...session.state, end: { status: 'completed', output } };
+    dropVisit(session, visit);
   }
 }
 
@@ -46,7 +60,7 @@ interface Call {
   readonly finishes: boolean;
 }
 
-/** What is to be written travels along; it is put back when the call was cancelled before it could write. */
+/** What is to be written travels along; it is put back when the call may have ended before it was. */
 export async function callSegment(session: RunSession, { line, input, finishes }: Call) {
   const timeoutMs = line.reduce((sum, step) => sum + step.node.policy.timeoutMs, 0) + SEGMENT_MARGIN_MS;
   const options = {
@@ -61,7 +75,7 @@ export async function callSegment(session: RunSession, { line, input, finishes }
   try {
     return await runSegment.executeWithOptions(options, [call]);
   } catch (error) {
-    if (isCancellation(error)) session.restore(flush);
+    if (isCancellation(error) || failureOf(error).error.type === 'engine_error') session.readModel.restore(flush);
     throw error;
   }
 }
@@ -97,7 +111,8 @@ export function stepFor(session: RunSession, visit: Visit): SegmentStep {
   // -- reason: only activity kinds are durable or fast; `classOfKind` says so
   const node = session.node(visit) as NodeOf<ActivityKind>;
   const key = visitKey(visit);
-  const { round = 0, isUndone = false } = session.retries.get(key) ?? {};
+  const { isUndone = false } = session.retries.get(key) ?? {};
+  const round = session.roundOf(visit);
   const { nodeId, visit: number, scope } = visit;
   const place = { nodeId, visit: number, scope, key, seq: session.state.seq };
   return { node, ...place, round, isUndone, ...testing(session, node) };
@@ -130,7 +145,7 @@ async function leaveLine(session: RunSession, { head, line, outputs, vars, error
     session.state = park(session.state, visit, error);
     session.record(visit, { status: 'parked', error, startedAt });
   } else if (error !== undefined) {
-    failVisit(session, visit, { error, startedAt });
+    await failVisit(session, visit, { error, startedAt });
   } else {
     const output = outputs[index] ?? inline(null);
     await leave(session, visit, { output, startedAt, isRecorded: true, ...(vars === undefined ? {} : { vars }) });
@@ -140,5 +155,5 @@ async function leaveLine(session: RunSession, { head, line, outputs, vars, error
 /** The token has come to a later step of the line, and the execution with it. */
 function moveTo(session: RunSession, head: Visit, visit: Visit): void {
   session.state = advance(session.state, head, visit);
-  session.moved.set(visitKey(head), visitKey(visit));
+  session.moved.set(visitKey(head), visit);
 }

@@ -1,4 +1,4 @@
-import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, condition } from '@temporalio/workflow';
 import { visitKey } from '../contract/ids.js';
 import { executionClass, type PlanNode } from '../definition/plan.js';
 import { nextReady } from '../engine/reduce.js';
@@ -9,7 +9,6 @@ import type { RunSession } from './session.js';
 import { flushAll } from './writes.js';
 
 const MAX_IN_FLIGHT = 50;
-const MAX_HISTORY_EVENTS = 8_000;
 
 interface Flight {
   readonly visit: Visit;
@@ -25,11 +24,13 @@ export interface Flights {
 
 /** Moves the run until it ends or has to continue as new. */
 export async function pump(session: RunSession, flights: Flights): Promise<void> {
-  for (const visit of Object.values(session.state.open)) launch(session, visit, flights);
+  for (const visit of Object.values(session.state.open)) {
+    if (!session.isUndoing(visit)) launch(session, visit, flights);
+  }
   while (session.state.end === null && !isDrained(session)) {
     await step(session, flights);
     if (flights.failures.length > 0) throw flights.failures[0];
-    if (isFull(session)) session.draining = true;
+    if (session.isFull()) session.draining = true;
   }
 }
 
@@ -56,11 +57,19 @@ function launch(session: RunSession, visit: Visit, { flying, failures }: Flights
     .catch((error: unknown) => void failures.push(error))
     .finally(() => {
       session.flying -= 1;
-      session.left.delete(session.moved.get(key) ?? key);
-      session.moved.delete(key);
+      land(session, visit);
       flying.delete(key);
     });
   flying.set(key, { visit, done, scope });
+}
+
+/** Forgets the way a line's token went. */
+function land(session: RunSession, visit: Visit): void {
+  const key = visitKey(visit);
+  const next = session.moved.get(key);
+  session.left.delete(key);
+  session.moved.delete(key);
+  if (next !== undefined) land(session, next);
 }
 
 /** Stops whatever works for a visit that was withdrawn. */
@@ -68,23 +77,20 @@ function reap(session: RunSession, flights: Flights): void {
   for (const { scope } of withdrawn(session, flights)) scope.cancel();
 }
 
-const withdrawn = ({ state, left, moved: tokens }: RunSession, { flying }: Flights): readonly Flight[] =>
-  [...flying].flatMap(([key, flight]) => {
-    const at = tokens.get(key) ?? key;
-    const isGone = state.open[at] === undefined && !left.has(at) && !flight.scope.consideredCancelled;
-    return isGone ? [flight] : [];
+const withdrawn = (session: RunSession, { flying }: Flights): readonly Flight[] =>
+  [...flying.values()].filter(({ visit, scope }) => {
+    const at = visitKey(session.tokenOf(visit));
+    return session.state.open[at] === undefined && !session.left.has(at) && !scope.consideredCancelled;
   });
 
-const mayLaunch = (session: RunSession): boolean =>
-  !session.draining && !session.isPaused && session.moving === 0 && session.busy < MAX_IN_FLIGHT;
+const mayLaunch = (session: RunSession): boolean => session.mayStart() && session.busy < MAX_IN_FLIGHT;
 
 /** While one activity is all that can move the run, it is awaited itself: a condition is asked again at every turn. */
 async function moved(session: RunSession, flights: Flights): Promise<void> {
   const [only, ...more] = flights.flying.values();
-  if (only === undefined || more.length > 0 || !isActivity(session.node(only.visit))) {
-    return condition(() => flights.failures.length > 0 || hasMoved(session, flights));
-  }
-  await Promise.race([only.done, CancellationScope.current().cancelRequested]);
+  const isAlone = only !== undefined && more.length === 0 && session.busy > 0 && isActivity(session.node(only.visit));
+  if (!isAlone) return condition(() => flights.failures.length > 0 || hasMoved(session, flights));
+  await Promise.race([only.done, session.rests(), CancellationScope.current().cancelRequested]);
 }
 
 const isActivity = (node: PlanNode): boolean => ['durable', 'fast'].includes(executionClass(node));
@@ -92,14 +98,9 @@ const isActivity = (node: PlanNode): boolean => ['durable', 'fast'].includes(exe
 const hasMoved = (session: RunSession, flights: Flights): boolean =>
   session.state.end !== null ||
   isDrained(session) ||
-  (!session.draining && isFull(session)) ||
+  (!session.draining && session.isFull()) ||
   (mayLaunch(session) && nextReady(session.plan, session.state) !== undefined) ||
   (session.busy === 0 && session.isDirty()) ||
   withdrawn(session, flights).length > 0;
 
 const isDrained = (session: RunSession): boolean => session.draining && session.busy === 0;
-
-function isFull(session: RunSession): boolean {
-  const { continueAsNewSuggested, historyLength } = workflowInfo();
-  return continueAsNewSuggested || historyLength > (session.input.maxHistoryEvents ?? MAX_HISTORY_EVENTS);
-}

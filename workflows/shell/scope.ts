@@ -12,9 +12,10 @@ import {
   type Names,
 } from '../definition/expressions.js';
 import type { Reads } from '../definition/plan.js';
-import { inline, jsonOf, type Json, type Value } from '../definition/values.js';
+import { inline, INLINE_LIMIT_BYTES, jsonOf, textOf, type Json, type Value } from '../definition/values.js';
 import type { Visit } from '../engine/state.js';
 import type { RunSession } from './session.js';
+import { bytesOf, sizeOf } from './size.js';
 
 const { evaluate } = proxyActivities<RunActivities>(records);
 
@@ -77,6 +78,8 @@ export interface Question {
   /** Instead of the visit's own. */
   readonly input?: Value;
   readonly index?: number;
+  /** Larger results are stored; the session's own limit without it. */
+  readonly limit?: number;
 }
 
 /** Works mappings out: here while everything is small, otherwise in an activity. Throws `NodeProblem`. */
@@ -85,7 +88,7 @@ export async function evaluateFor(session: RunSession, visit: Visit, question: Q
   const scope = question.index === undefined ? own : { ...own, index: question.index };
   const input = question.input ?? visit.input;
   const names = namesIn(scope, input);
-  const limit = session.inlineLimit();
+  const { limit = session.inlineLimit() } = question;
   const here = names === null ? null : evaluateHere(names, question, limit);
   if (here !== null) return here;
   const { mappings, lists = [] } = question;
@@ -96,7 +99,7 @@ export async function evaluateFor(session: RunSession, visit: Visit, question: Q
 function evaluateHere(names: Names, { mappings, lists = [] }: Question, limit: number): Evaluated | null {
   try {
     const results = Object.entries(mappings).map(([name, mapping]) => [name, resolveMapping(mapping, names)] as const);
-    if (results.some(([, json]) => JSON.stringify(json).length > limit)) return null;
+    if (results.some(([, json]) => bytesOf(JSON.stringify(json)) > limit)) return null;
     return {
       values: Object.fromEntries(results.map(([name, json]) => [name, inline(json)])),
       lists: Object.fromEntries(
@@ -122,7 +125,26 @@ export async function valueFor(session: RunSession, visit: Visit, mapping: Json)
 
 /** One mapping's value as text that can be stored; what is no text is shown as JSON. */
 export async function textFor(session: RunSession, visit: Visit, mapping: Json): Promise<string> {
-  const json = jsonOf(await valueFor(session, visit, mapping)) ?? '';
-  const text = typeof json === 'string' ? json : JSON.stringify(json);
+  const question = { mappings: { value: mapping }, limit: INLINE_LIMIT_BYTES };
+  const { values } = await evaluateFor(session, visit, question);
+  const json = jsonOf(values['value'] ?? inline(null));
+  if (json === undefined) {
+    const message = `The text of this step is longer than ${INLINE_LIMIT_BYTES / 1024} KiB; shorten its template.`;
+    throw new NodeProblem({ type: 'text_too_large', message });
+  }
+  const text = typeof json === 'string' ? json : json === null ? '' : JSON.stringify(json);
   return text.toWellFormed().replaceAll('\u0000', '\uFFFD');
+}
+
+const nothing: Omit<Scope, 'run'> = { vars: {}, steps: {}, item: null, index: null, message: null };
+
+/** The same value, stored as one where it is too large to stay: what many parts made travels on as one. */
+export async function compacted(session: RunSession, output: Value): Promise<Value> {
+  const limit = session.inlineLimit();
+  if (sizeOf(output) <= limit) return output;
+  const { run } = session.input;
+  const scope: Scope = { ...nothing, run: { id: run.runId, input: null } };
+  const asked = { run, input: output, scope, mappings: { value: { $expr: 'input' } } };
+  const { values } = await evaluate({ ...asked, inlineLimitBytes: limit });
+  return values['value'] ?? output;
 }

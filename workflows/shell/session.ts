@@ -1,26 +1,21 @@
-import { condition } from '@temporalio/workflow';
+import { condition, workflowInfo } from '@temporalio/workflow';
 import { visitKey } from '../contract/ids.js';
-import type {
-  ChildEnd,
-  Flush,
-  Retry,
-  ReusedStep,
-  RunCarry,
-  RunInput,
-  RunRef,
-  RunStatus,
-  StepRecord,
-} from '../contract/run.js';
+import type { ChildEnd, Flush, Retry, ReusedStep, RunCarry, RunInput, RunRef, RunStatus } from '../contract/run.js';
 import type { Plan, PlanNode } from '../definition/plan.js';
 import { inline, jsonOf, textOf, type Json, type Value } from '../definition/values.js';
 import { nodeOf } from '../engine/graph.js';
-import { begin } from '../engine/reduce.js';
+import { begin, nextReady } from '../engine/reduce.js';
 import type { RunState, Visit } from '../engine/state.js';
 import { Conversation } from './conversation.js';
+import { ReadModel, type StepChange } from './read-model.js';
 import { inlineLimitFor } from './size.js';
 import { WaitBook } from './wait-book.js';
 
-/** What one execution of the `run` workflow knows: the engine's state and what the read model was not told yet. */
+const MAX_HISTORY_EVENTS = 8_000;
+const MAX_UPDATES = 1_500;
+const MAX_SIGNALS = 8_000;
+
+/** What one execution of the `run` workflow knows: the engine's state and all that stands around it. */
 export class RunSession {
   input: RunInput;
   plan: Plan;
@@ -28,45 +23,58 @@ export class RunSession {
   /** Set before continue-as-new: nothing new starts, waits let go. */
   draining = false;
   isPaused: boolean;
-  /** Somebody moves the run to another version: nothing new starts until that is done. */
+  /** How many wish to move the run to another version: nothing new starts until they are done. */
   moving = 0;
-  recorded: RunStatus;
+  /** One of them is at it. */
+  isBeingMoved = false;
+  /** Somebody says something in the conversation and waits for what comes of it. */
+  isSpokenTo = false;
   /** Visits launched whose execution has not come to its end. */
   flying = 0;
-  /** Where the token of a line's first visit has come to, by their keys. */
-  readonly moved = new Map<string, string>();
-  /** Visits that went on or failed, while their executions come to their end. */
+  /** The visit that each visit's token has moved on to within its line, by key. */
+  readonly moved = new Map<string, Visit>();
+  /** Visits of which all is said, while their executions come to their end. */
   readonly left = new Set<string>();
   readonly waits: WaitBook;
+  readonly readModel: ReadModel;
   readonly talk: Conversation;
   readonly retries: Map<string, Retry>;
   readonly patches: Map<string, Readonly<Record<string, Json>>>;
   readonly children: Map<string, RunRef>;
   readonly childEnds: Map<string, ChildEnd>;
   readonly began: Map<string, number>;
+  /** As which visit of its undoing node each visit is being undone, by its key. */
+  readonly undoing: Map<string, number>;
+  undone: number;
+  /** Visits that somebody is undoing in this execution, by key. */
+  readonly beingUndone = new Set<string>();
   /** Recorded results of an earlier run, by visit key. */
   reuse: Readonly<Record<string, ReusedStep>> = {};
-  private response: Value | null;
-  private readonly pending: StepRecord[];
+  /** Where the whole of it is stored, when it is to continue as new and too large to travel. */
+  stored: readonly Value[] | null = null;
+  /** Messages of this execution. */
+  updates = 0;
+  signals = 0;
   /** What executions wait for that only somebody or something else can bring about. */
   private readonly idles = new Set<() => boolean>();
+  private atRest: () => void = () => undefined;
 
-  constructor(input: RunInput, plan: Plan) {
-    const carry = input.carry ?? newCarry(plan, input);
+  constructor(input: RunInput, plan: Plan, carried: RunCarry | null) {
+    const carry = carried ?? newCarry(plan, input);
     this.input = input;
     this.plan = plan;
     this.state = carry.state;
-    this.pending = [...carry.pending];
-    this.recorded = carry.recorded;
     this.isPaused = carry.isPaused;
     this.waits = new WaitBook(input.run.runId, carry);
+    this.readModel = new ReadModel(carry, this.waits);
     this.talk = new Conversation(carry.talk);
     this.retries = new Map(Object.entries(carry.retries));
     this.patches = new Map(Object.entries(carry.patches));
     this.children = new Map(Object.entries(carry.children));
     this.childEnds = new Map(Object.entries(carry.childEnds));
     this.began = new Map(Object.entries(carry.began));
-    this.response = carry.response;
+    this.undoing = new Map(Object.entries(carry.undoing));
+    this.undone = carry.undone;
   }
 
   /** The node of a visit as it is to be executed: what a person changed in this run included. */
@@ -81,6 +89,49 @@ export class RunSession {
     return this.state.end === null && this.state.open[visitKey(visit)] !== undefined;
   }
 
+  isParked(visit: Visit): boolean {
+    return this.state.parked[visitKey(visit)] !== undefined;
+  }
+
+  /** Where the token of a visit has come to. */
+  tokenOf(visit: Visit): Visit {
+    let at = visit;
+    for (let next = this.moved.get(visitKey(at)); next !== undefined; next = this.moved.get(visitKey(at))) at = next;
+    return at;
+  }
+
+  /** How often a visit was started anew, the maps and loops around it included. */
+  roundOf(visit: Visit): number {
+    return (this.retries.get(visitKey(visit))?.round ?? 0) + this.roundAround(visit);
+  }
+
+  /** That part of it tells the waits of a visit from those before the map or loop around it was started anew. */
+  roundAround({ scope }: Visit): number {
+    if (this.retries.size === 0) return 0;
+    let rounds = 0;
+    for (let frame = this.state.frames[scope]; frame !== undefined; frame = this.state.frames[frame.scope])
+      rounds += this.retries.get(frame.owner)?.round ?? 0;
+    return rounds;
+  }
+
+  /** Whether it is a visit that undoes another: the compensation moves it. */
+  isUndoing(visit: Visit): boolean {
+    if (this.undoing.size === 0) return false;
+    return this.state.undo.some(({ visit: undone, by }) => {
+      const number =
+        by === visit.nodeId && undone.scope === visit.scope ? this.undoing.get(visitKey(undone)) : undefined;
+      return number === visit.visit;
+    });
+  }
+
+  /** Forgets what was kept of a visit while it went on. */
+  forget(visit: Visit): void {
+    const key = visitKey(visit);
+    this.began.delete(key);
+    this.retries.delete(key);
+    this.waits.forget(key);
+  }
+
   /** Visits being worked on: one that waits for a person, an event, a clock or its own body is not. */
   get busy(): number {
     let idle = 0;
@@ -90,9 +141,10 @@ export class RunSession {
 
   /** Waits, using nothing, until it is due, the deadline has come, or the run continues as new. */
   async idle(isDue: () => boolean, deadline: number | null): Promise<void> {
-    const wakes = (): boolean => isDue() || this.draining;
+    const wakes = (): boolean => isDue() || this.letsGo();
     if (wakes()) return;
     this.idles.add(wakes);
+    this.atRest();
     try {
       if (deadline === null) await condition(wakes);
       else await condition(wakes, Math.max(1, deadline - Date.now()));
@@ -101,16 +153,32 @@ export class RunSession {
     }
   }
 
+  /** Until an execution begins to idle. */
+  rests(): Promise<void> {
+    return new Promise((resolve) => (this.atRest = resolve));
+  }
+
+  /** Once the run has ended nothing else watches how full its history is. */
+  letsGo(): boolean {
+    if (this.state.end !== null && this.isFull()) this.draining = true;
+    return this.draining;
+  }
+
+  isFull(): boolean {
+    const { continueAsNewSuggested, historyLength } = workflowInfo();
+    const { maxHistoryEvents = MAX_HISTORY_EVENTS, maxUpdates = MAX_UPDATES, maxSignals = MAX_SIGNALS } = this.input;
+    const isTalkedTo = this.updates >= maxUpdates || this.signals >= maxSignals;
+    return continueAsNewSuggested || historyLength > maxHistoryEvents || isTalkedTo;
+  }
+
+  mayStart(): boolean {
+    return !this.draining && !this.isPaused && this.moving === 0;
+  }
+
   /** Whether the run is going somewhere by itself: something is worked on, or due and free to start. */
   isMoving(): boolean {
     if (this.state.end !== null) return false;
-    return this.busy > 0 || (this.state.ready.length > 0 && !this.isPaused && this.moving === 0);
-  }
-
-  /** Until the run and those it waits for wait for somebody, it has ended, or continues as new. */
-  async quiet(): Promise<void> {
-    const hasEnded = (): boolean => this.state.end !== null;
-    await condition(() => hasEnded() || this.draining || (!this.isMoving() && this.children.size === 0));
+    return this.busy > 0 || (this.mayStart() && nextReady(this.plan, this.state) !== undefined);
   }
 
   /** Waits beside an execution that itself idles or works. */
@@ -122,18 +190,21 @@ export class RunSession {
   status(): RunStatus {
     if (this.state.end !== null) return this.state.end.status;
     if (this.isPaused) return 'paused';
-    const undecided = this.waits.undecided().filter((wait) => wait.kind !== 'until').length;
-    const open = Object.keys(this.state.open).filter((key) => this.state.groups[key] === undefined).length;
-    return undecided > 0 && undecided === open + this.state.ready.length ? 'waiting' : 'running';
+    const asking = this.waits.undecided().filter((wait) => wait.kind !== 'until').length;
+    const isDue = nextReady(this.plan, this.state) !== undefined;
+    return asking > 0 && !isDue && asking === this.openVisits() ? 'waiting' : 'running';
+  }
+
+  /** Without those that only hold others: a map and a loop their body, a compensation its undoings. */
+  private openVisits(): number {
+    const isHolder = (key: string, nodeId: string): boolean =>
+      this.state.groups[key] !== undefined || (this.undoing.size > 0 && this.plan.nodes[nodeId]?.kind === 'compensate');
+    return Object.entries(this.state.open).filter(([key, { nodeId }]) => !isHolder(key, nodeId)).length;
   }
 
   /** Values above this many bytes are to travel as references, so that the run's whole state stays small. */
   inlineLimit(): number {
-    return inlineLimitFor(this.state);
-  }
-
-  respond(value: Value): void {
-    this.response ??= value;
+    return inlineLimitFor(this.state, Math.max(1, this.busy));
   }
 
   /** Ends what is still open when the run ends without it. */
@@ -147,74 +218,33 @@ export class RunSession {
   }
 
   /** Remembers a transition of a visit for the next write. */
-  record(
-    visit: Visit,
-    record: Pick<StepRecord, 'status' | 'startedAt'> &
-      Partial<Pick<StepRecord, 'output' | 'error' | 'taken' | 'port' | 'decidedBy' | 'endedAt' | 'said'>>,
-  ): void {
+  record(visit: Visit, change: StepChange): void {
     const { dialectKind: kind, label } = nodeOf(this.plan, visit.nodeId);
-    const { nodeId, visit: number, scope, input } = visit;
-    const key = visitKey(visit);
-    const at = this.pending.findIndex((each) => each.key === key);
-    const { said } = at < 0 ? {} : (this.pending.splice(at, 1)[0] ?? {});
-    this.pending.push({
-      ...(said === undefined ? {} : { said }),
-      ...{ key, nodeId, visit: number, scope, input, kind, label },
-      seq: this.state.seq,
-      ...{ output: null, error: null, taken: null, port: null, decidedBy: null, endedAt: null },
-      ...record,
-    });
+    this.readModel.record(visit, { kind, label, seq: this.state.seq }, change);
   }
 
   /** Whether the read model is behind. */
   isDirty(): boolean {
-    return (
-      this.pending.length > 0 || this.waits.hasUnwritten() || this.response !== null || this.status() !== this.recorded
-    );
+    return this.readModel.isBehind(this.status());
   }
 
-  /** Takes what the read model has not been told, at most `limit` steps of it. */
-  takeFlush(status: RunStatus, limit = Number.POSITIVE_INFINITY): Flush {
-    const changed = status !== this.recorded;
-    this.recorded = status;
-    const steps = this.pending.splice(0, limit);
-    const { response } = this;
-    this.response = null;
-    return {
-      steps,
-      settlements: this.waits.takeUnwritten(),
-      status: changed ? status : null,
-      seq: this.state.seq,
-      taken: steps.findLast((step) => step.taken !== null)?.taken ?? null,
-      ...(response === null ? {} : { response }),
-    };
-  }
-
-  /** Puts back what a cancelled activity may not have written; writing it twice changes nothing. */
-  restore({ steps, settlements, response }: Flush): void {
-    this.pending.unshift(...steps);
-    this.waits.putBack(settlements);
-    if (response !== undefined) this.response ??= response;
-  }
-
-  /** Steps that wait to be written, as values: what bounds the size of the next write. */
-  pendingValues(): readonly (Value | null)[] {
-    return this.pending.flatMap((step) => [step.input, step.output]);
+  takeFlush(status: RunStatus, limit?: number): Flush {
+    return this.readModel.take({ status, seq: this.state.seq, ...(limit === undefined ? {} : { limit }) });
   }
 
   carry(): RunCarry {
     return {
       state: this.state,
-      pending: this.pending,
-      recorded: this.recorded,
       isPaused: this.isPaused,
       retries: Object.fromEntries(this.retries),
       patches: Object.fromEntries(this.patches),
       children: Object.fromEntries(this.children),
       childEnds: Object.fromEntries(this.childEnds),
       began: Object.fromEntries(this.began),
-      response: this.response,
+      undoing: Object.fromEntries(this.undoing),
+      undone: this.undone,
       talk: this.talk.carry(),
+      ...this.readModel.carry(),
       ...this.waits.carry(),
     };
   }
@@ -227,7 +257,7 @@ const newCarry = (plan: Plan, input: RunInput): RunCarry => ({
   response: null,
   talk: { message: firstMessage(input), isHeard: false, said: [], trace: [] },
   ...{ pending: [], settlements: [], waits: [], decisions: [], settled: [], events: [], seenEvents: [] },
-  ...{ retries: {}, patches: {}, children: {}, childEnds: {}, began: {} },
+  ...{ retries: {}, patches: {}, children: {}, childEnds: {}, began: {}, waited: {}, undoing: {}, undone: 0 },
 });
 
 /** A conversation may begin with a message; what any other run is given is its message. */

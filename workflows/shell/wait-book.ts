@@ -1,8 +1,12 @@
 import { visitKey, waitToken } from '../contract/ids.js';
 import type { OpenWait, RunCarry, RunEvent, WaitKind, WaitSettlement } from '../contract/run.js';
+import type { Value } from '../definition/values.js';
 import type { Visit } from '../engine/state.js';
+import { sizeOf } from './size.js';
 
 const REMEMBERED = 1_000;
+/** Of events nobody has waited for yet the oldest give way to more than this. */
+const EVENTS_BYTES = 1024 * 1024;
 
 export type NewWait = Partial<Omit<OpenWait, 'token' | 'nodeId' | 'visit' | 'scope' | 'openedAt'>> & {
   readonly kind: WaitKind;
@@ -17,6 +21,8 @@ export class WaitBook {
   private readonly settled: string[];
   private readonly events: RunEvent[];
   private readonly seenEvents: string[];
+  /** How many waits of each visit that still goes on are over. */
+  private readonly waited: Map<string, number>;
   /** To be written to the rows of their waits. */
   private readonly unwritten: WaitSettlement[];
 
@@ -28,26 +34,31 @@ export class WaitBook {
     this.events = [...carry.events];
     this.seenEvents = [...carry.seenEvents];
     this.unwritten = [...carry.settlements];
+    this.waited = new Map(Object.entries(carry.waited));
   }
 
-  /** The wait of this visit: the one carried over, or a new one. */
-  open(visit: Visit, wait: NewWait): { readonly wait: OpenWait; readonly isNew: boolean } {
-    const token = this.tokenOf(visit);
-    const carried = this.waits.get(token);
+  /** The wait of this visit: the one carried over, or a new one. `round`: of the map or loop around it. */
+  open(visit: Visit, wait: NewWait, round: number): { readonly wait: OpenWait; readonly isNew: boolean } {
+    const carried = this.of(visit);
     if (carried !== undefined) return { wait: carried, isNew: false };
+    const token = this.tokenOf(visit, round);
     const { nodeId, visit: number, scope } = visit;
     const made: OpenWait = { deadline: null, ...wait, token, nodeId, visit: number, scope, openedAt: Date.now() };
     this.waits.set(token, made);
     return { wait: made, isNew: true };
   }
 
+  /** The wait of a visit, decided or not. */
+  of(visit: Visit): OpenWait | undefined {
+    const key = visitKey(visit);
+    return this.all().find((wait) => visitKey(wait) === key);
+  }
+
   /** A visit that waits again, after it was started anew, has a token of its own. */
-  private tokenOf(visit: Visit): string {
-    const first = waitToken(this.runId, visitKey(visit));
-    let token = first;
-    for (let again = 2; this.settled.includes(token) && !this.waits.has(token); again += 1)
-      token = `${first}~r${again}`;
-    return token;
+  private tokenOf(visit: Visit, round: number): string {
+    const key = visitKey(visit);
+    const again = this.waited.get(key) ?? 0;
+    return waitToken(this.runId, key) + (round > 0 ? `~m${round}` : '') + (again > 0 ? `~r${again + 1}` : '');
   }
 
   change(token: string, change: Partial<OpenWait>): void {
@@ -77,14 +88,24 @@ export class WaitBook {
   settle(settlement: WaitSettlement): void {
     const { token } = settlement;
     this.decisions.set(token, settlement);
+    if (this.waits.get(token)?.kind === 'until') return;
     remember(this.settled, token);
-    if (this.waits.get(token)?.kind !== 'until') this.unwritten.push(settlement);
+    this.unwritten.push(settlement);
   }
 
-  /** Forgets a wait whose visit goes on. */
+  /** Forgets a wait that is over. */
   close(token: string): void {
+    const wait = this.waits.get(token);
     this.waits.delete(token);
     this.decisions.delete(token);
+    if (wait === undefined) return;
+    const key = visitKey(wait);
+    this.waited.set(key, (this.waited.get(key) ?? 0) + 1);
+  }
+
+  /** The visit has ended. */
+  forget(key: string): void {
+    this.waited.delete(key);
   }
 
   undecided(): readonly OpenWait[] {
@@ -97,15 +118,22 @@ export class WaitBook {
 
   /** Takes an event in, once an id: it settles the first wait it fits, or is kept for a later one. */
   receive(event: RunEvent): void {
-    if (this.seenEvents.includes(event.id)) return;
-    remember(this.seenEvents, event.id);
+    const identity = identityOf(event);
+    if (this.seenEvents.includes(identity)) return;
+    remember(this.seenEvents, identity);
     const wait = this.undecided().find((each) => fits(each, event));
     if (wait === undefined) {
       this.events.push(event);
-      this.events.splice(0, this.events.length - REMEMBERED);
+      this.dropOldest();
       return;
     }
     this.settle(settlementBy(event, wait.token));
+  }
+
+  private dropOldest(): void {
+    this.events.splice(0, this.events.length - REMEMBERED);
+    let bytes = this.events.reduce((sum, { payload }) => sum + sizeOf(payload), 0);
+    while (bytes > EVENTS_BYTES) bytes -= sizeOf(this.events.shift()?.payload ?? { json: null });
   }
 
   /** Settles a wait by an event that came before it. */
@@ -119,15 +147,19 @@ export class WaitBook {
     return this.unwritten.length > 0;
   }
 
-  takeUnwritten(): readonly WaitSettlement[] {
-    return this.unwritten.splice(0);
+  takeUnwritten(limit = this.unwritten.length): readonly WaitSettlement[] {
+    return this.unwritten.splice(0, limit);
+  }
+
+  unwrittenValues(): readonly (Value | null)[] {
+    return this.unwritten.map(({ value }) => value);
   }
 
   putBack(settlements: readonly WaitSettlement[]): void {
     this.unwritten.unshift(...settlements);
   }
 
-  carry(): Pick<RunCarry, 'waits' | 'decisions' | 'settled' | 'settlements' | 'events' | 'seenEvents'> {
+  carry(): Pick<RunCarry, 'waits' | 'decisions' | 'settled' | 'settlements' | 'events' | 'seenEvents' | 'waited'> {
     return {
       waits: this.all(),
       decisions: [...this.decisions.values()],
@@ -135,6 +167,7 @@ export class WaitBook {
       settlements: this.unwritten,
       events: this.events,
       seenEvents: this.seenEvents,
+      waited: Object.fromEntries(this.waited),
     };
   }
 }
@@ -142,6 +175,9 @@ export class WaitBook {
 /** An event without a key was sent to this very run, so it fits whatever key is waited for. */
 const fits = ({ event: wanted }: OpenWait, { name, key }: RunEvent): boolean =>
   wanted !== undefined && wanted.name === name && (wanted.key === null || key === null || wanted.key === key);
+
+/** A sender's id counts within a name and key. */
+const identityOf = ({ name, key, id }: RunEvent): string => JSON.stringify([name, key, id]);
 
 const settlementBy = (event: RunEvent, token: string): WaitSettlement => ({
   token,

@@ -1,12 +1,10 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { RunActivities } from '../contract/activities.js';
-import { visitKey } from '../contract/ids.js';
 import type { OpenWait, WaitAlarm, WaitSettlement } from '../contract/run.js';
 import { records } from '../contract/timeouts.js';
 import type { NodeOf, PlanNode } from '../definition/plan.js';
 import { inline, jsonOf, textOf, type Json, type Value } from '../definition/values.js';
 import { edgesFrom } from '../engine/graph.js';
-import { giveUp, unpark } from '../engine/reduce.js';
 import type { Visit } from '../engine/state.js';
 import { failVisit, leave } from './leave.js';
 import { NodeProblem, scopeOf, textFor, valueFor } from './scope.js';
@@ -20,8 +18,8 @@ const inSeconds = (seconds: number | undefined): number | null =>
   seconds === undefined ? null : Date.now() + seconds * 1_000;
 
 /** Opens the visit's wait and tells the read model, once; an event that was there before settles it at once. */
-async function openWait(session: RunSession, visit: Visit, asked: NewWait): Promise<OpenWait> {
-  const { wait, isNew } = session.waits.open(visit, asked);
+export async function openWait(session: RunSession, visit: Visit, asked: NewWait): Promise<OpenWait> {
+  const { wait, isNew } = session.waits.open(visit, asked, session.roundAround(visit));
   if (!isNew) return wait;
   const isParked = wait.kind === 'parked';
   session.record(visit, {
@@ -31,17 +29,23 @@ async function openWait(session: RunSession, visit: Visit, asked: NewWait): Prom
     ...(wait.kind === 'message' && wait.prompt !== undefined ? { said: wait.prompt } : {}),
   });
   await flushExcess(session);
-  const flush = session.takeFlush(session.state.end === null ? session.status() : session.recorded);
+  const flush = session.takeFlush(session.state.end === null ? session.status() : session.readModel.recorded);
   const node = session.node(visit);
   const scope = scopeOf(session, visit, node.reads);
   const { run } = session.input;
-  const { event } = await whole(() => activities.openWait({ run, node, wait, input: visit.input, scope, flush }));
-  if (event !== undefined) session.waits.receive(event);
+  try {
+    const { event } = await whole(() => activities.openWait({ run, node, wait, input: visit.input, scope, flush }));
+    if (event !== undefined) session.waits.receive(event);
+  } catch (error) {
+    session.readModel.restore(flush);
+    session.waits.close(wait.token);
+    throw error;
+  }
   return wait;
 }
 
 /** Null when the run drains: the wait is carried over and re-armed. */
-async function settlementOf(session: RunSession, { token }: OpenWait): Promise<WaitSettlement | null> {
+export async function settlementOf(session: RunSession, { token }: OpenWait): Promise<WaitSettlement | null> {
   for (;;) {
     const wait = session.waits.get(token);
     const decided = session.waits.decisionOn(token);
@@ -118,11 +122,10 @@ function decided({ input }: Visit, { dialectKind }: PlanNode, settlement: WaitSe
 }
 
 export async function awaitTime(session: RunSession, visit: Visit, node: NodeOf<'delay' | 'until'>): Promise<void> {
-  const { wait, isNew } = session.waits.open(visit, { kind: 'until' });
-  if (isNew) {
-    session.waits.change(wait.token, { deadline: await timeOf(session, visit, node) });
-    session.record(visit, { status: 'waiting', startedAt: wait.openedAt });
-  }
+  const known = session.waits.of(visit);
+  const deadline = known === undefined ? await timeOf(session, visit, node) : known.deadline;
+  const { wait, isNew } = session.waits.open(visit, { kind: 'until', deadline }, session.roundAround(visit));
+  if (isNew) session.record(visit, { status: 'waiting', startedAt: wait.openedAt });
   const settlement = await settlementOf(session, wait);
   if (settlement === null) return;
   await leave(session, visit, { output: visit.input, startedAt: wait.openedAt });
@@ -143,7 +146,7 @@ async function timeOf(session: RunSession, visit: Visit, node: NodeOf<'delay' | 
 
 export async function awaitEvent(session: RunSession, visit: Visit, node: NodeOf<'wait_event'>): Promise<void> {
   const { name, key, timeout_seconds: timeout } = node.config;
-  const isKnown = session.waits.all().some((wait) => visitKey(wait) === visitKey(visit));
+  const isKnown = session.waits.of(visit) !== undefined;
   const correlation = key === undefined || isKnown ? null : await textFor(session, visit, key);
   const asked = { kind: 'event', deadline: inSeconds(timeout), event: { name, key: correlation } } as const;
   const wait = await openWait(session, visit, asked);
@@ -158,7 +161,7 @@ export async function awaitEvent(session: RunSession, visit: Visit, node: NodeOf
     return leave(session, visit, { output: visit.input, port: 'timeout', startedAt, decidedBy: 'timeout' });
   }
   const message = `The event "${name}" did not come in time; add an edge labelled "timeout" to go on without it.`;
-  failVisit(session, visit, { error: { type: 'timeout', message }, startedAt });
+  await failVisit(session, visit, { error: { type: 'timeout', message }, startedAt });
 }
 
 /** The user of a conversation speaks next; a run that is none is told everything at its start, and its path ends here. */
@@ -183,50 +186,11 @@ export async function awaitMessage(session: RunSession, visit: Visit, node: Node
 
 /** Whoever was spoken to before needs no greeting. */
 async function greet(session: RunSession, visit: Visit, { id, config }: NodeOf<'listen'>): Promise<string> {
-  const isFirst = session.talk.message === null && visit.visit === 1 && !isWaiting(session, visit);
+  const isFirst = session.talk.message === null && visit.visit === 1 && session.waits.of(visit) === undefined;
   if (config.greeting === undefined || !isFirst) return '';
   const text = await textFor(session, visit, config.greeting);
   session.talk.say({ node_id: id, text });
   return text;
 }
 
-const isWaiting = (session: RunSession, visit: Visit): boolean =>
-  session.waits.all().some((wait) => visitKey(wait) === visitKey(visit));
-
 const messageOf = (text: string): Value => inline({ text });
-
-/**
- * A parked visit waits for somebody: true to execute it anew. Who is asked about an effect nobody knows the outcome of
- * may also say that it happened, and then the run goes on from there.
- */
-export async function awaitRetry(session: RunSession, visit: Visit): Promise<boolean> {
-  const key = visitKey(visit);
-  const error = session.state.parked[key];
-  if (error === undefined) return false;
-  const asksOutcome = error.type === 'outcome_unknown';
-  const prompt = asksOutcome ? `Did this happen? ${error.message}` : `This step failed: ${error.message}`;
-  const wait = await openWait(session, visit, {
-    kind: 'parked',
-    error,
-    prompt,
-    ...(asksOutcome ? { asksOutcome } : {}),
-  });
-  const settlement = await settlementOf(session, wait);
-  if (settlement === null) return false;
-  session.state = unpark(session.state, key);
-  const { outcome, by, value } = settlement;
-  if (asksOutcome && outcome === 'approved') {
-    const output = value ?? inline({ outcome: 'confirmed', by });
-    await leave(session, visit, { output, startedAt: wait.openedAt, decidedBy: by });
-    return false;
-  }
-  if (!asksOutcome && outcome === 'rejected') {
-    if (session.isOpen(visit)) session.state = giveUp(session.plan, session.state, { visit, error });
-    session.left.add(key);
-    session.record(visit, { status: 'failed', error, startedAt: wait.openedAt, endedAt: Date.now(), decidedBy: by });
-    return false;
-  }
-  const { round = 0 } = session.retries.get(key) ?? {};
-  session.retries.set(key, { round: round + 1, isUndone: asksOutcome });
-  return true;
-}

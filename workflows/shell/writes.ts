@@ -2,6 +2,7 @@ import { CancellationScope, proxyActivities } from '@temporalio/workflow';
 import type { RunActivities } from '../contract/activities.js';
 import { records } from '../contract/timeouts.js';
 import type { RunSession } from './session.js';
+import { sizeOf } from './size.js';
 
 const { finishRun, recordTransitions } = proxyActivities<RunActivities>(records);
 
@@ -9,7 +10,8 @@ const { finishRun, recordTransitions } = proxyActivities<RunActivities>(records)
 export const whole = <T>(write: () => Promise<T>): Promise<T> => CancellationScope.nonCancellable(write);
 
 /** An activity's argument holds at most so many bytes of step values; the rest is written ahead of it. */
-const FLUSH_LIMIT_BYTES = 512 * 1024;
+const FLUSH_LIMIT_BYTES = 384 * 1024;
+const STEPS_A_WRITE = 2;
 
 /** Tells the read model what it does not know yet, when nothing else is about to. */
 export async function flushAll(session: RunSession): Promise<void> {
@@ -19,10 +21,9 @@ export async function flushAll(session: RunSession): Promise<void> {
 }
 
 export async function flushExcess(session: RunSession): Promise<void> {
-  const bytes = (): number =>
-    session.pendingValues().reduce((sum, value) => sum + (value === null ? 0 : JSON.stringify(value).length), 0);
+  const bytes = (): number => session.readModel.pendingValues().reduce((sum, value) => sum + sizeOf(value), 0);
   while (bytes() > FLUSH_LIMIT_BYTES) {
-    const flush = session.takeFlush(session.recorded, 2);
+    const flush = session.takeFlush(session.readModel.recorded, STEPS_A_WRITE);
     await whole(() => recordTransitions({ run: session.input.run, flush }));
   }
 }
