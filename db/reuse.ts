@@ -20,7 +20,7 @@ export interface ReuseRequest {
   readonly newRunId?: string;
 }
 
-export type ReuseProblem = 'run_unknown' | 'run_open' | 'step_unknown' | 'step_unfinished';
+export type ReuseProblem = 'run_unknown' | 'run_open' | 'step_unknown';
 
 export type Reuse =
   | { readonly reuse: readonly ReuseRow[]; /** Key of the visit it goes on from. */ readonly from: string }
@@ -29,7 +29,6 @@ export type Reuse =
 /** Results are loaded all together when the run starts, so each may be no more than this inline. */
 const INLINE_BYTES = 4 * 1024;
 const OPEN = new Set(['queued', 'running', 'waiting', 'paused']);
-const UNFINISHED = new Set(['running', 'waiting']);
 
 /** What an ended run has done that need not be done again when it is continued from a step. */
 export async function reuseFrom(db: Database, request: ReuseRequest): Promise<Reuse> {
@@ -45,10 +44,6 @@ export async function reuseFrom(db: Database, request: ReuseRequest): Promise<Re
   if (start === undefined) {
     const message = `from: the run has no step "${from}"; name a node it came to, or the key of a step such as "charge/1".`;
     return { problem: 'step_unknown', message };
-  }
-  if (UNFINISHED.has(start.status)) {
-    const message = `from: the step ${start.key} is ${start.status} and has not ended; name one that has.`;
-    return { problem: 'step_unfinished', message };
   }
   const keys = selectReuse(plan, steps, start);
   return { reuse: await resultsOf(db, { workspaceId, runId, newRunId }, keys), from: start.key };

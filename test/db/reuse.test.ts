@@ -278,7 +278,7 @@ describe('a run that is continued', () => {
     await writeEnd(db, run, { flush: noFlush, end: { status: 'cancelled', error: null } });
     const request = { workspaceId: 'ws_1', runId: run.runId, plan };
     expect(await reuseFrom(db, { ...request, from: 'b' })).toMatchObject({ problem: 'step_unknown' });
-    expect(await reuseFrom(db, { ...request, from: 'a' })).toMatchObject({ problem: 'step_unfinished' });
+    expect(await reuseFrom(db, { ...request, from: 'a' })).toEqual({ from: 'a/1', reuse: [] });
     const foreign = { ...request, workspaceId: 'ws_2', from: 'a' };
     expect(await reuseFrom(db, foreign)).toMatchObject({ problem: 'run_unknown' });
   });

@@ -61,9 +61,6 @@ describe('on the time-skipping server', () => {
       act: async (played) => {
         for (const act of acts) await perform(played, act);
         await (ends === 'completed' ? toEnd(played) : toFailure(played));
-        if (name === 'multiple-instances-without-synchronization') {
-          for (const index of [0, 1]) await played.childEnds(`each/1/${index}/call/1`);
-        }
       },
     });
     expect(heard.end?.status).toBe(ends);
