@@ -99,31 +99,6 @@ describe.each([0, 100])('with %d runs in the cache', (maxCachedWorkflows) => {
   });
 });
 
-describe('conversations', () => {
-  test('lose no message and hear none twice while they change hands', async () => {
-    const turns: Turn[] = [];
-    await playScene('conversation', {
-      input: { isConversation: true, input: inline({ name: 'Ana' }), maxHistoryEvents: 12 },
-      act: async ({ handle }) => {
-        const texts = [null, 'one', 'two', 'three', 'two', 'and bye'];
-        for (const [index, text] of texts.entries()) {
-          const id = `turn-${index === 4 ? 2 : index}`;
-          const message = text === null ? null : inline({ text });
-          let turn: Turn;
-          do turn = await handle.executeUpdate(takeTurn, { args: [{ message, text, id }] });
-          while (!turn.isOver);
-          turns.push(turn);
-        }
-        await handle.result().catch(() => undefined);
-      },
-    });
-    const said = turns.map((turn) => turn.said.map(({ text }) => text));
-    expect(said.slice(0, 5)).toEqual([['Hello'], ['root done'], ['root done'], ['root done'], ['root done']]);
-    expect(said[5]).toEqual(['root done', 'Goodbye, and bye']);
-    expect(turns[0]?.vars).toEqual({ name: inline('Ana') });
-  });
-});
-
 describe('maps', () => {
   test('an item that fails fails the map and stops the others', async () => {
     const heard = await playScene('map-item-fails');
