@@ -118,7 +118,10 @@ function endBy(session: RunSession, error: unknown): Error | null {
 async function continueRun(session: RunSession): Promise<never> {
   const { carry: _before, carried: _pieces, ...input } = session.input;
   const { stored } = session;
-  return continueAsNew<typeof run>({ ...input, ...(stored === null ? { carry: session.carry() } : { carried: stored }) });
+  return continueAsNew<typeof run>({
+    ...input,
+    ...(stored === null ? { carry: session.carry() } : { carried: stored }),
+  });
 }
 
 /** The parent may have continued as new since, and then hears of it only this way; one that has ended does not care. */

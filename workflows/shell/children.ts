@@ -140,4 +140,3 @@ export async function stopChildren(session: RunSession): Promise<boolean> {
   const stops = [...session.children.keys()].map((key) => stopChild(session, { key, known: {}, isWatched: false }));
   return (await Promise.all(stops)).every(Boolean);
 }
-

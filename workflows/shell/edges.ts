@@ -46,7 +46,10 @@ function scopeAfter(
   const name = id.startsWith(reads.prefix ?? '') ? id.slice((reads.prefix ?? '').length) : id;
   return {
     ...scope,
-    vars: saveAs === undefined || port === 'error' || reads.vars !== true ? scope.vars : { ...scope.vars, [saveAs]: output },
+    vars:
+      saveAs === undefined || port === 'error' || reads.vars !== true
+        ? scope.vars
+        : { ...scope.vars, [saveAs]: output },
     steps: Object.hasOwn(scope.steps, name) ? { ...scope.steps, [name]: output } : scope.steps,
   };
 }

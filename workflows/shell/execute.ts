@@ -162,8 +162,7 @@ function knownResult(session: RunSession, visit: Visit, { id, kind }: PlanNode) 
 
 type JsonRecord = Readonly<Record<string, Json>>;
 
-const isRecord = (json: Json): json is JsonRecord =>
-  typeof json === 'object' && json !== null && !Array.isArray(json);
+const isRecord = (json: Json): json is JsonRecord => typeof json === 'object' && json !== null && !Array.isArray(json);
 
 const inlineAll = (record: JsonRecord): Readonly<Record<string, Value>> =>
   Object.fromEntries(Object.entries(record).map(([name, json]) => [name, inline(json)]));

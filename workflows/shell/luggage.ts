@@ -45,7 +45,7 @@ async function reuseOf(run: RunRef): Promise<Readonly<Record<string, ReusedStep>
 export async function packUp(session: RunSession): Promise<void> {
   if (session.state.end === null && session.isDirty()) await flushAll(session);
   await condition(allHandlersFinished);
-  for (let text = textOf(session); bytesOf(text) > CARRY_LIMIT_BYTES; ) {
+  for (let text = textOf(session); bytesOf(text) > CARRY_LIMIT_BYTES;) {
     const { run } = session.input;
     const carried = await Promise.all(piecesOf(text).map((piece) => storeText({ run, text: piece })));
     await condition(allHandlersFinished);
@@ -65,7 +65,7 @@ const textOf = (session: RunSession): string => JSON.stringify(session.carry());
 /** No piece ends in the middle of a character. */
 function piecesOf(text: string): readonly string[] {
   const pieces: string[] = [];
-  for (let from = 0; from < text.length; ) {
+  for (let from = 0; from < text.length;) {
     const last = text.charCodeAt(from + PIECE_CHARACTERS - 1);
     const to = from + PIECE_CHARACTERS - (last >= 0xd800 && last <= 0xdbff ? 1 : 0);
     pieces.push(text.slice(from, to));

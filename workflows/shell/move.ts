@@ -39,10 +39,7 @@ async function stillness(session: RunSession): Promise<Moved | null> {
   return session.draining ? { moved: false, reasons: ['The run is changing hands; ask again.'] } : null;
 }
 
-function change(
-  session: RunSession,
-  { plan, versionId }: { readonly plan: Plan; readonly versionId: string },
-): Moved {
+function change(session: RunSession, { plan, versionId }: { readonly plan: Plan; readonly versionId: string }): Moved {
   const reasons = incompatibilities(standingOf(session.plan, session.state), plan);
   if (reasons.length > 0) return { moved: false, reasons };
   for (const nodeId of session.patches.keys()) {

@@ -33,11 +33,7 @@ export class ReadModel {
   }
 
   /** Remembers a transition of a visit for the next write. */
-  record(
-    visit: Visit,
-    { kind, label, seq }: Pick<StepRecord, 'kind' | 'label' | 'seq'>,
-    change: StepChange,
-  ): void {
+  record(visit: Visit, { kind, label, seq }: Pick<StepRecord, 'kind' | 'label' | 'seq'>, change: StepChange): void {
     const { nodeId, visit: number, scope, input } = visit;
     const key = visitKey(visit);
     const at = this.pending.findIndex((each) => each.key === key);
@@ -50,9 +46,7 @@ export class ReadModel {
   }
 
   isBehind(status: RunStatus): boolean {
-    return (
-      this.pending.length > 0 || this.waits.hasUnwritten() || this.response !== null || status !== this.recorded
-    );
+    return this.pending.length > 0 || this.waits.hasUnwritten() || this.response !== null || status !== this.recorded;
   }
 
   /** Takes what it has not been told, at most `limit` steps of it. */

@@ -118,7 +118,8 @@ export class RunSession {
   isUndoing(visit: Visit): boolean {
     if (this.undoing.size === 0) return false;
     return this.state.undo.some(({ visit: undone, by }) => {
-      const number = by === visit.nodeId && undone.scope === visit.scope ? this.undoing.get(visitKey(undone)) : undefined;
+      const number =
+        by === visit.nodeId && undone.scope === visit.scope ? this.undoing.get(visitKey(undone)) : undefined;
       return number === visit.visit;
     });
   }

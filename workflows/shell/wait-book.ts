@@ -158,10 +158,7 @@ export class WaitBook {
     this.unwritten.unshift(...settlements);
   }
 
-  carry(): Pick<
-    RunCarry,
-    'waits' | 'decisions' | 'settled' | 'settlements' | 'events' | 'seenEvents' | 'waited'
-  > {
+  carry(): Pick<RunCarry, 'waits' | 'decisions' | 'settled' | 'settlements' | 'events' | 'seenEvents' | 'waited'> {
     return {
       waits: this.all(),
       decisions: [...this.decisions.values()],
