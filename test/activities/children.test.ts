@@ -140,7 +140,10 @@ describe('a subflow', () => {
     const { id } = await define(plan);
     const { run: child } = await childOf({ definition: id });
     await writeEnd(db, child, { flush: noFlush, end: { status: 'cancelled', error: null } });
-    expect(await activities.loadEnd({ run: child })).toMatchObject({ status: 'cancelled', error: { type: 'child_cancelled' } });
+    expect(await activities.loadEnd({ run: child })).toMatchObject({
+      status: 'cancelled',
+      error: { type: 'child_cancelled' },
+    });
     const lost = { ...child, runId: 'run_none' };
     expect(await activities.loadEnd({ run: lost })).toMatchObject({ status: 'failed', error: { type: 'child_lost' } });
   });

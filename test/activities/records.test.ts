@@ -244,7 +244,11 @@ describe('expressions over stored values', () => {
     const scope = scopeWith({ vars: { vip: inline(true) } });
     const of = { run, value: await large({ amount: 7 }), scope, isFirstEnough: false };
     expect(await activities.matchConditions({ ...of, conditions })).toEqual([true, true, false]);
-    const first = { ...of, conditions: [...conditions, { type: 'cel', expr: 'input.none.at.all' }], isFirstEnough: true } as const;
+    const first = {
+      ...of,
+      conditions: [...conditions, { type: 'cel', expr: 'input.none.at.all' }],
+      isFirstEnough: true,
+    } as const;
     expect(await activities.matchConditions(first)).toEqual([true, false, false, false]);
     const wrong = activities.matchConditions({
       ...of,

@@ -91,7 +91,13 @@ const schemas = {
   wait_event: waits.WaitEventConfig,
   listen: waits.ListenConfig,
   http: effects.HttpConfig,
+  tool: effects.ToolConfig,
   code: effects.CodeConfig,
+  email: effects.EmailConfig,
+  webhook: effects.WebhookConfig,
+  channel_send: effects.ChannelSendConfig,
+  llm: models.LlmConfig,
+  knowledge: models.KnowledgeConfig,
   instruction_agent: models.AgentConfig,
 } as const;
 

@@ -1,16 +1,16 @@
-import { ApplicationFailure } from '@temporalio/activity';
-import type { WorkflowHandle } from '@temporalio/client';
+import { Context } from '@temporalio/activity';
+import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { temporal } from '@temporalio/proto';
-import type { RunActivities, RunSegmentInput, SegmentStep } from '../../workflows/contract/activities.js';
-import { Failure } from '../../workflows/contract/failures.js';
+import type { RunActivities, SegmentStep } from '../../workflows/contract/activities.js';
 import type { ResolveWait } from '../../workflows/contract/messages.js';
 import type { Flush, ReusedStep, RunInput } from '../../workflows/contract/run.js';
 import type { Plan } from '../../workflows/definition/plan.js';
 import { inline, type Value } from '../../workflows/definition/values.js';
 import type { RunEnd } from '../../workflows/engine/state.js';
 import type { run } from '../../workflows/run.js';
+import { childId, listen } from './listen.js';
 import { bundleWorkflows, timeSkippingEnvironment } from './temporal.js';
 
 /** What the run told the outside, as the activities heard it. */
@@ -24,6 +24,8 @@ export interface Heard {
   readonly children: string[];
   /** Pieces of states that were too large to travel. */
   readonly texts: string[];
+  /** What the scene keeps for whoever looks at it. */
+  readonly notes: unknown[];
   /** What subflows run, and what other versions are, by id. */
   readonly definitions: Readonly<Record<string, Plan>>;
   /** The steps that were executed, in order, and the input of each segment's first, by key. */
@@ -40,6 +42,8 @@ export interface Played {
   readonly runId: string;
   /** The run that the subflow of this visit started. */
   readonly childOf: (key: string) => WorkflowHandle<typeof run>;
+  /** So many seconds go by. */
+  readonly pass: (seconds: number) => Promise<void>;
 }
 
 export interface Scene {
@@ -111,7 +115,17 @@ async function playOne(
 ): Promise<Heard> {
   const { plan, input, maxCachedWorkflows, definitions = {} } = scene;
   const heard: Heard = {
-    ...{ segments: [], flushes: [], waits: [], alarms: [], versions: [], children: [], texts: [], end: null },
+    ...{
+      segments: [],
+      flushes: [],
+      waits: [],
+      alarms: [],
+      versions: [],
+      children: [],
+      texts: [],
+      notes: [],
+      end: null,
+    },
     ...{ definitions, steps: [], inputs: {}, ends: [] },
   };
   const own = listen(heard, { mended: scene.mended ?? [], reuse: scene.reuse ?? {} });
@@ -119,6 +133,7 @@ async function playOne(
     connection: environment.nativeConnection,
     ...{ taskQueue, workflowBundle },
     activities: { ...own, ...scene.activities?.(own, heard) },
+    maxHeartbeatThrottleInterval: '50 milliseconds',
     ...(maxCachedWorkflows === undefined ? {} : { maxCachedWorkflows }),
   });
   await worker.runUntil(async () => {
@@ -128,7 +143,8 @@ async function playOne(
       args: [{ run: { workspaceId: 'ws', runId }, source: { plan }, input: inline('in'), ...input }],
     });
     const childOf = (key: string) => workflow.getHandle<typeof run>(workflowIdOf(childId(runId, key)));
-    const played = { heard, handle, runId, childOf };
+    const pass = (seconds: number): Promise<void> => environment.sleep(seconds * 1_000);
+    const played = { heard, handle, runId, childOf, pass };
     try {
       await limited(scene.act(played), handle);
       await limited(allEnded(environment, heard), handle);
@@ -176,7 +192,9 @@ async function limited(work: Promise<void>, handle: Played['handle']): Promise<v
 /** A mistake in the interpreter fails its task, again and again. */
 async function mistakeIn(handle: Played['handle']): Promise<string> {
   const { events = [] } = await handle.fetchHistory();
-  const failed = events?.findLast((event) => event.workflowTaskFailedEventAttributes)?.workflowTaskFailedEventAttributes;
+  const failed = events?.findLast(
+    (event) => event.workflowTaskFailedEventAttributes,
+  )?.workflowTaskFailedEventAttributes;
   const last = events?.slice(-8).map(({ eventType }) => temporal.api.enums.v1.EventType[eventType ?? 0]);
   return `${failed?.failure?.message ?? 'No task of it failed.'} It ended with ${last?.join(', ')}.`;
 }
@@ -192,6 +210,37 @@ export const toFailure = async ({ handle }: Played): Promise<void> => {
   );
 };
 
+/** Says it again while the run is moving to its next execution. */
+export async function insist<T>(say: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await say();
+    } catch (error) {
+      if (tries === 200) throw error;
+    }
+  }
+}
+
+/** For activities that are to be at work while something happens: until it has. */
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) {
+    Context.current().heartbeat();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** For effects that nobody can stop: they end after they were told to. */
+export const untilCancelled = (): Promise<void> => {
+  const { cancellationSignal } = Context.current();
+  return until(() => cancellationSignal.aborted);
+};
+
+/** Why an update was refused, or whatever else became of it. */
+export const causeOf = async (work: Promise<unknown>): Promise<unknown> => {
+  const error: unknown = await work.catch((caught: unknown) => caught);
+  return error instanceof WorkflowUpdateFailedError ? error.cause : error;
+};
+
 /** The arguments of one decision. */
 export const decide = (
   decision: ResolveWait['decision'],
@@ -200,79 +249,3 @@ export const decide = (
 ): { readonly args: [ResolveWait] } => ({
   args: [{ token, decision, value: text === null ? null : inline(text), note: null, by: 'ana' }],
 });
-
-const childId = (runId: string, key: string, round = 0): string =>
-  `${runId}-${key.replaceAll('/', '-')}${round > 0 ? `-${round}` : ''}`;
-
-interface Behaviour {
-  readonly mended: readonly string[];
-  readonly reuse: Readonly<Record<string, ReusedStep>>;
-}
-
-/**
- * Activities that answer at once; a node whose id begins with `bad` fails for good, and of one that begins with
- * `unknown` nobody knows whether it happened.
- */
-function listen(heard: Heard, { mended, reuse }: Behaviour): RunActivities {
-  const note = (flush: Flush): void => void heard.flushes.push(flush);
-  return {
-    runSegment: async (input: RunSegmentInput) => {
-      note(input.flush);
-      heard.segments.push(input.steps.map((step) => step.key));
-      heard.steps.push(...input.steps);
-      heard.inputs[input.steps[0]?.key ?? ''] = input.input;
-      const bad = input.steps.findIndex(
-        ({ node: { id }, round }) => /^(bad|unknown)/.test(id) && (round === 0 || !mended.includes(id)),
-      );
-      const outputs = input.steps.map((step) => inline(`${step.node.id} done`));
-      if (bad >= 0) {
-        const isUnknown = input.steps[bad]?.node.id.startsWith('unknown') === true;
-        const type = isUnknown ? 'outcome_unknown' : 'http_status';
-        const details = { outputs: outputs.slice(0, bad), error: { type, message: 'answered 400' } };
-        throw ApplicationFailure.nonRetryable('answered 400', Failure.nodeFailed, details);
-      }
-      if (input.finishes) heard.end = { status: 'completed', output: outputs.at(-1) ?? inline(null) };
-      return { outputs };
-    },
-    openWait: async ({ wait, flush }) => {
-      note(flush);
-      heard.waits.push(wait.token);
-      return {};
-    },
-    alarmWait: async ({ wait, isEscalation }) => {
-      heard.alarms.push({ token: wait.token, audience: wait.audience ?? [], isEscalation });
-    },
-    recordTransitions: async ({ flush }) => note(flush),
-    finishRun: async ({ flush, end }) => {
-      note(flush);
-      heard.ends.push(end);
-      heard.end = end;
-    },
-    loadPlan: async ({ versionId }) => {
-      const plan = heard.definitions[versionId];
-      if (plan === undefined) throw new Error(`there is no version ${versionId} here`);
-      return plan;
-    },
-    loadReuse: async () => ({ steps: reuse, next: null }),
-    matchConditions: async ({ conditions }) => conditions.map(() => true),
-    evaluate: async () => {
-      throw new Error('every value is small here');
-    },
-    checkOutput: async () => null,
-    prepareChild: async ({ run, key, round, definition, depth, input }) => {
-      const plan = heard.definitions[definition];
-      if (plan === undefined) return { error: { type: 'subflow_missing', message: `no ${definition}` } };
-      const child = { workspaceId: run.workspaceId, runId: childId(run.runId, key, round) };
-      heard.children.push(child.runId);
-      return { child: { run: child, source: { plan }, input, depth: depth + 1 } };
-    },
-    loadEnd: async () => null,
-    storeText: async ({ text }) => {
-      heard.texts.push(text);
-      return { ref: String(heard.texts.length - 1), bytes: text.length };
-    },
-    loadText: async ({ value }) => ('ref' in value ? (heard.texts[Number(value.ref)] ?? '') : ''),
-    recordVersion: async ({ versionId }) => void heard.versions.push(versionId),
-    nextCronTime: async ({ after }) => after + 60_000,
-  };
-}

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { waitToken } from '../../workflows/contract/ids.js';
 import {
   moveVersion,
@@ -27,7 +26,7 @@ import {
   waiting,
 } from '../support/graph-scenes.js';
 import { agent, buildPlan, delay, edge, join, linePlan, node, pass } from '../support/plans.js';
-import { decide, openStage, toEnd, toFailure, type Heard, type Scene, type Stage } from '../support/play.js';
+import { causeOf, decide, openStage, toEnd, toFailure, type Heard, type Scene, type Stage } from '../support/play.js';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -46,10 +45,6 @@ const ran = (heard: Heard): readonly string[] => heard.segments.flat().sort();
 const outputOf = ({ end }: Heard): Json | undefined =>
   end?.status === 'completed' ? jsonOf(end.output as Value) : undefined;
 const stepsOf = (heard: Heard) => heard.flushes.flatMap((flush) => flush.steps);
-const causeOf = async (work: Promise<unknown>): Promise<unknown> => {
-  const error: unknown = await work.catch((caught: unknown) => caught);
-  return error instanceof WorkflowUpdateFailedError ? error.cause : error;
-};
 
 describe.each([0, 100])('with %d runs in the cache', (maxCachedWorkflows) => {
   test('a map runs its body once an item and keeps the order', async () => {
