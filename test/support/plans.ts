@@ -104,8 +104,8 @@ const schemas = {
 type Extras = Omit<Partial<PlanNode>, 'id' | 'kind' | 'config' | 'policy'> & { readonly policy?: Partial<NodePolicy> };
 
 /** A node of any kind of the palette, its configuration as an author writes it. */
-export function node(kind: keyof typeof schemas, id: string, config: object = {}, more: Extras = {}): PlanNode {
-  const { policy, ...rest } = more;
+export function node(kind: keyof typeof schemas, id: string, ...written: [config?: object, more?: Extras]): PlanNode {
+  const [config = {}, { policy, ...rest } = {}] = written;
   const reads = { vars: true, run: true, item: true, message: true, steps: ['*'] };
   // -- reason: the schema of a kind gives the configuration of that kind
   return { ...base(id, policy), reads, ...rest, kind, config: schemas[kind].parse(config) } as PlanNode;
