@@ -212,6 +212,7 @@ export const graphScenes: Readonly<Record<string, Scene>> = {
   'event-too-late': { plan: eventPlan, input: { input: inline({ order: 'o-1' }) }, act: toEnd },
   'parked-retried': {
     plan: parkPlan,
+    mended: ['bad'],
     act: async (played) => {
       await waiting(played);
       const patch = { instructions: 'mended' };

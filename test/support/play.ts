@@ -2,7 +2,6 @@ import { Context } from '@temporalio/activity';
 import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
-import { temporal } from '@temporalio/proto';
 import type { RunActivities, SegmentStep } from '../../workflows/contract/activities.js';
 import type { ResolveWait } from '../../workflows/contract/messages.js';
 import type { Flush, ReusedStep, RunInput } from '../../workflows/contract/run.js';
@@ -195,7 +194,7 @@ async function mistakeIn(handle: Played['handle']): Promise<string> {
   const failed = events?.findLast(
     (event) => event.workflowTaskFailedEventAttributes,
   )?.workflowTaskFailedEventAttributes;
-  const last = events?.slice(-8).map(({ eventType }) => temporal.api.enums.v1.EventType[eventType ?? 0]);
+  const last = events?.slice(-8).map((event) => Object.keys(event).find((key) => key.endsWith('EventAttributes')));
   return `${failed?.failure?.message ?? 'No task of it failed.'} It ended with ${last?.join(', ')}.`;
 }
 
