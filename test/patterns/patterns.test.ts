@@ -19,13 +19,16 @@ const caseOf = (name: string): Case => {
   return found;
 };
 
-const sorted = (words: string): readonly string[] => words.split(' ').toSorted();
+const inOrder = (words: readonly string[]): readonly string[] => words.toSorted((a, b) => a.localeCompare(b));
+const sorted = (words: string): readonly string[] => inOrder(words.split(' '));
 
 test('PATTERNS.md shows every definition, and every definition has a case', () => {
   const page = fs.readFileSync(fileURLToPath(new URL('../../../docs/PATTERNS.md', import.meta.url)), 'utf8');
-  const linked = [...page.matchAll(/\(\.\.\/test\/patterns\/definitions\/([\w-]+)\.json\)/g)].map(([, name]) => name);
-  expect([...new Set(linked)].toSorted()).toEqual(definitionNames.toSorted());
-  expect(Object.keys(cases).toSorted()).toEqual(definitionNames.toSorted());
+  const linked = [...page.matchAll(/\(\.\.\/test\/patterns\/definitions\/([\w-]+)\.json\)/g)].map(
+    ([, name = '']) => name,
+  );
+  expect(inOrder([...new Set(linked)])).toEqual(inOrder(definitionNames));
+  expect(inOrder(Object.keys(cases))).toEqual(inOrder(definitionNames));
 });
 
 describe('in any order of what happens', () => {
@@ -39,7 +42,7 @@ describe('in any order of what happens', () => {
       checkLaws(plan, played);
       const left = played.happenings.filter(({ type }) => type === 'leave' || type === 'finish');
       const ids = left.map(({ visit }) => visit.nodeId).filter((id) => id !== 'start');
-      expect(ids.toSorted()).toEqual(sorted(done));
+      expect(inOrder(ids)).toEqual(sorted(done));
     }
   });
 });
@@ -75,7 +78,10 @@ let events = 0;
 
 async function perform({ handle, heard, runId }: Played, act: Act): Promise<void> {
   await stands(handle, ({ open }) => open.includes(act.once));
-  if ('cancel' in act) return void (await handle.cancel());
+  if ('cancel' in act) {
+    await idle(handle);
+    return void (await handle.cancel());
+  }
   if ('event' in act) {
     events += 1;
     const { event: name, payload = null } = act;
@@ -87,10 +93,15 @@ async function perform({ handle, heard, runId }: Played, act: Act): Promise<void
   await handle.executeUpdate(resolveWait, { args: [{ ...request, by: act.approve, as: [act.approve] }] });
 }
 
+/** The time-skipping server knows no cancellation of an activity that has just ended, and drops the task with it. */
+async function idle(handle: Played['handle']): Promise<void> {
+  while (((await handle.describe()).raw.pendingActivities ?? []).length > 0);
+}
+
 /** The nodes of the visits that ended so; what an activity did is told by itself. */
 function nodesOf({ flushes, steps }: Heard, status: 'completed' | 'cancelled'): readonly string[] {
   const told = flushes.flatMap((flush) => flush.steps).filter((step) => step.status === status);
   const did = status === 'completed' ? steps.filter(({ node: { id } }) => !id.startsWith('bad')) : [];
   const visits = new Map([...told, ...did].map(({ key, nodeId }) => [key, nodeId]));
-  return [...visits.values()].filter((id) => id !== 'start').toSorted();
+  return inOrder([...visits.values()].filter((id) => id !== 'start'));
 }

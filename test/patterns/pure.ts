@@ -1,6 +1,5 @@
-import { visitKey } from '../../workflows/contract/ids.js';
 import { evaluateExpr, namesOf, resolveMapping, type Names } from '../../workflows/definition/expressions.js';
-import type { NodeOf, Plan, PlanNode, Port } from '../../workflows/definition/plan.js';
+import { classOfKind, type NodeOf, type Plan, type PlanNode, type Port } from '../../workflows/definition/plan.js';
 import { inline, jsonOf, type Json, type Value } from '../../workflows/definition/values.js';
 import { nodeOf } from '../../workflows/engine/graph.js';
 import type { RunState, Visit } from '../../workflows/engine/state.js';
@@ -59,32 +58,29 @@ interface Asked {
   readonly port: Port | undefined;
 }
 
+/** What is no node of the flow is work, and says that it is done. */
 function answer(node: PlanNode, visit: Visit, { names, port }: Asked): Outcome | null {
-  switch (node.kind) {
-    case 'set': {
-      const vars = Object.fromEntries(
-        Object.entries(node.config.values).map(([name, mapping]) => [name, inline(resolveMapping(mapping, names))]),
-      );
-      return { type: 'output', output: { parts: vars }, vars };
-    }
-    case 'end':
-      return endOf(node, visit, names);
-    case 'cancel':
-      return { type: 'output', output: visit.input, withdraws: node.config.nodes };
-    case 'wait_event':
-      return node.config.name === 'never' ? null : handOn(visit, port);
-    case 'pass':
-    case 'branch':
-    case 'join':
-    case 'delay':
-    case 'approval':
-      return handOn(visit, port);
-    default:
-      return { type: 'output', output: inline(`${visitKey(visit).split('/').at(-2)} done`) };
-  }
+  if (node.kind === 'set') return setOf(node, names);
+  if (node.kind === 'end') return endOf(node, visit, names);
+  if (node.kind === 'cancel') return { ...handOn(visit), withdraws: node.config.nodes };
+  if (node.kind === 'wait_event' && node.config.name === 'never') return null;
+  const isFlow = ['inline', 'wait'].includes(classOfKind[node.kind]);
+  return isFlow ? handOn(visit, port) : { type: 'output', output: inline(`${node.id} done`) };
 }
 
-const handOn = ({ input: output }: Visit, port: Port = 'out'): Outcome => ({ type: 'output', output, port });
+function setOf({ config }: NodeOf<'set'>, names: Names): Outcome {
+  const values = Object.entries(config.values).map(
+    ([name, mapping]) => [name, inline(resolveMapping(mapping, names))] as const,
+  );
+  const vars = Object.fromEntries(values);
+  return { type: 'output', output: { parts: vars }, vars };
+}
+
+const handOn = ({ input: output }: Visit, port: Port = 'out'): Extract<Outcome, { type: 'output' }> => ({
+  type: 'output',
+  output,
+  port,
+});
 
 function endOf({ config }: NodeOf<'end'>, visit: Visit, names: Names): Outcome {
   const output = config.output === undefined ? visit.input : inline(resolveMapping(config.output, names));
