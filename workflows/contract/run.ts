@@ -105,6 +105,8 @@ export interface Talk {
   /** What the run said since. */
   readonly said: readonly Said[];
   readonly trace: readonly TraceEntry[];
+  /** Whoever spoke was told to ask again, and has not yet. */
+  readonly isOwed: boolean;
 }
 
 export interface Said {

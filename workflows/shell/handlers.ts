@@ -124,14 +124,15 @@ function settlementBy(session: RunSession, wait: OpenWait, request: ResolveWait)
   return { ...settled, outcome: decision === 'approve' ? 'approved' : 'rejected', votes };
 }
 
-function judgeTurn({ input, state }: RunSession): void {
+function judgeTurn({ input, state, talk }: RunSession, { message }: Utterance): void {
   if (input.isConversation !== true) throw refused('This run is no conversation.', Failure.waitUnknown);
-  if (state.end !== null) throw refused('The conversation has ended.', Failure.waitSettled);
+  if (state.end !== null && !(message === null && talk.isOwed))
+    throw refused('The conversation has ended.', Failure.waitSettled);
 }
 
 /** Says the message to whichever node listens, and answers what the run says until it next waits or ends. */
-async function speakTo(session: RunSession, request: Said): Promise<Turn> {
-  judgeTurn(session);
+async function speakTo(session: RunSession, request: Utterance): Promise<Turn> {
+  judgeTurn(session, request);
   // one turn after the other: what is said belongs to the message before it
   while (session.isSpokenTo) await condition(() => !session.isSpokenTo);
   session.isSpokenTo = true;
@@ -147,12 +148,12 @@ async function speakTo(session: RunSession, request: Said): Promise<Turn> {
   }
 }
 
-interface Said {
+interface Utterance {
   readonly message: Value | null;
   readonly text: string | null;
 }
 
-function deliver(session: RunSession, { message, text }: Said): void {
+function deliver(session: RunSession, { message, text }: Utterance): void {
   const wait = session.waits.undecided().find(({ kind }) => kind === 'message');
   if (wait !== undefined && session.state.end === null) {
     session.talk.hear(text ?? '');
@@ -185,9 +186,11 @@ const asked = (session: RunSession): OpenWait | undefined =>
 function turnOf(session: RunSession): Turn {
   const { said, entries } = session.talk;
   const waiting = asked(session);
-  const isOver = !session.draining && (session.children.size === 0 || waiting !== undefined);
+  const isStill = !session.draining && (session.children.size === 0 || waiting !== undefined);
+  const isOver = isStill || session.state.end !== null;
+  session.talk.owe(!isOver);
   return {
-    isOver: isOver || session.state.end !== null,
+    isOver,
     status: session.status(),
     ...{ said, trace: entries, activeNode: waiting?.nodeId ?? null, vars: session.state.vars },
   };
