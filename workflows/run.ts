@@ -28,6 +28,9 @@ import { finish, whole } from './shell/writes.js';
 
 const { checkOutput } = proxyActivities<RunActivities>(records);
 
+/** How long whoever spoke has for asking again, when their turn was cut short by continue-as-new and the run then ended. */
+const OWED_MS = 30_000;
+
 /**
  * Interprets one plan. Starts when a caller, a schedule or a parent asks; waits for its nodes' activities, people,
  * events, clocks and child runs; ends when no node is left to visit, one fails, somebody refuses, or it is cancelled,
@@ -42,6 +45,7 @@ export async function run(input: RunInput): Promise<RunResult> {
   const { end } = session.state;
   if (end === null || session.draining) return continueRun(session);
   await CancellationScope.nonCancellable(async () => {
+    if (session.talk.isOwed) await condition(() => !session.talk.isOwed, OWED_MS);
     await condition(allHandlersFinished);
     await tellParent(session.input, end);
   });

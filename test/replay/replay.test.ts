@@ -2,11 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Worker, type ReplayHistoriesIterable } from '@temporalio/worker';
-import { graphScenes } from '../support/graph-scenes.js';
-import { scenes } from '../support/scenes.js';
+import { allScenes } from '../support/all-scenes.js';
 import { bundleWorkflows, quietRuntime } from '../support/temporal.js';
 
-const names = Object.keys({ ...scenes, ...graphScenes });
+const names = Object.keys(allScenes);
 const folder = new URL('../../../test/replay/', import.meta.url);
 
 interface Recorded {

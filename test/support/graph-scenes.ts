@@ -12,7 +12,7 @@ import {
 import type { RunEvent } from '../../workflows/contract/run.js';
 import { inline, type Json } from '../../workflows/definition/values.js';
 import { agent, approval, buildPlan, delay, edge, join, linePlan, node, pass, when } from './plans.js';
-import { decide, toEnd, toFailure, type Played, type Scene } from './play.js';
+import { decide, toEnd, toFailure, unstoppable, type Played, type Scene } from './play.js';
 
 /** Scenes of what only graphs have; each is recorded and replayed like those of `scenes.ts`. */
 
@@ -174,7 +174,12 @@ const say = (text: string) => ({
 
 export const graphScenes: Readonly<Record<string, Scene>> = {
   map: { plan: mapPlan, act: toEnd, input: { input: inline({ orders: [1, 2, 3, 4, 5] }) } },
-  'map-item-fails': { plan: faultyMapPlan('fail'), act: toFailure, input: { input: inline([1, 2, 3]) } },
+  'map-item-fails': {
+    plan: faultyMapPlan('fail'),
+    activities: unstoppable('good'),
+    act: toFailure,
+    input: { input: inline([1, 2, 3]) },
+  },
   'map-item-continues': { plan: faultyMapPlan('continue'), act: toEnd, input: { input: inline([1, 2, 3]) } },
   loop: { plan: loopPlan, act: toEnd },
   'loop-continued-as-new': { plan: loopPlan, act: toEnd, input: { maxHistoryEvents: 14 } },

@@ -3,22 +3,11 @@ import { pauseRun, resolveWait, retryNode } from '../../workflows/contract/messa
 import { inline } from '../../workflows/definition/values.js';
 import { waiting } from './graph-scenes.js';
 import { agent, approval, buildPlan, delay, edge, join, linePlan, logLine, node, pass, when } from './plans.js';
-import { causeOf, decide, toEnd, toFailure, untilCancelled, type Played, type Scene } from './play.js';
+import { causeOf, decide, toEnd, toFailure, unstoppable, type Played, type Scene } from './play.js';
 
 /** Scenes of what goes wrong: effects nobody can stop, failures of what mends failures, everything at once. */
 
 const undoing = (id: string, by: string) => ({ ...agent(id), undo: by });
-
-/** Some steps end only when they are told to stop, and then they have happened all the same. */
-export const unstoppable =
-  (...ids: readonly string[]): NonNullable<Scene['activities']> =>
-  (own) => ({
-    runSegment: async (input) => {
-      const done = await own.runSegment(input);
-      if (input.steps.some((step) => ids.includes(step.node.id))) await untilCancelled();
-      return done;
-    },
-  });
 
 export const executing = async ({ heard, handle }: Played, key: string): Promise<void> => {
   while (!heard.segments.flat().includes(key)) await handle.describe();

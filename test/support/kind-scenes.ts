@@ -195,7 +195,11 @@ export const kindScenes: Readonly<Record<string, Scene>> = {
   'multi-choice': { plan: multiChoice, act: toEnd, input: { input: inline({ amount: 200, urgent: true }) } },
   'join-two-of-three': { plan: twoOfThree, act: toEnd },
   conditions: { plan: conditions, act: toEnd, input: { input: inline({ net: 10, tax: 2 }) } },
-  until: { plan: linePlan(node('until', 'then', { at: '2999-01-01T00:00:00Z' }), agent('a')), act: toEnd },
+  until: {
+    plan: linePlan(node('until', 'then', { at: { $expr: 'input' } }), agent('a')),
+    input: { input: inline(Date.now() + 86_400_000) },
+    act: toEnd,
+  },
   'until-past': { plan: linePlan(node('until', 'then', { at: '1999-01-01T00:00:00Z' }), agent('a')), act: toEnd },
   'until-wrong': { plan: linePlan(node('until', 'then', { at: 'soon' }), agent('a')), act: toFailure },
   mutex: openApproval(mutual, (runId) => waitToken(runId, 'one/1')),

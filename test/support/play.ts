@@ -234,6 +234,17 @@ export const untilCancelled = (): Promise<void> => {
   return until(() => cancellationSignal.aborted);
 };
 
+/** Some steps end only when they are told to stop, and then they have happened all the same. */
+export const unstoppable =
+  (...ids: readonly string[]): NonNullable<Scene['activities']> =>
+  (own) => ({
+    runSegment: async (input) => {
+      const done = await own.runSegment(input);
+      if (input.steps.some((step) => ids.includes(step.node.id))) await untilCancelled();
+      return done;
+    },
+  });
+
 /** Why an update was refused, or whatever else became of it. */
 export const causeOf = async (work: Promise<unknown>): Promise<unknown> => {
   const error: unknown = await work.catch((caught: unknown) => caught);

@@ -28,7 +28,7 @@ export interface ResolvedWait {
 
 /** What a conversation came to when it next waits or ends. */
 export interface Turn {
-  /** False when the run was still moving, and may not have heard the message: ask again with the same id. */
+  /** False when the run was still moving: ask again with the same id, and all of this comes again with the rest. */
   readonly isOver: boolean;
   readonly status: RunStatus;
   readonly said: readonly Said[];

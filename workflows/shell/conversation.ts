@@ -29,12 +29,12 @@ export class Conversation {
 
   /** The user speaks: what was said before belongs to the turn before. */
   hear(message: string, turn?: string): void {
-    this.talk = { message, isHeard: true, said: [], trace: [], turns: this.turnsWith(turn) };
+    this.talk = { ...this.talk, message, isHeard: true, said: [], trace: [], turns: this.turnsWith(turn) };
   }
 
   /** The user spoke while nobody could listen: whoever listens next hears it. */
   leaveMessage(message: string, turn?: string): void {
-    this.talk = { message, isHeard: false, said: [], trace: [], turns: this.turnsWith(turn) };
+    this.talk = { ...this.talk, message, isHeard: false, said: [], trace: [], turns: this.turnsWith(turn) };
   }
 
   private turnsWith(turn: string | undefined): readonly string[] {
@@ -62,6 +62,15 @@ export class Conversation {
   trace(type: string, nodeId: string, details: Readonly<Record<string, Json>> = {}): void {
     const entry: TraceEntry = { type, node_id: nodeId, ...details };
     this.talk = { ...this.talk, trace: [...this.talk.trace, entry].slice(-MOST_TRACE) };
+  }
+
+  /** A turn was cut short; the run does not end before the rest of it is told. */
+  get isOwed(): boolean {
+    return this.talk.isOwed;
+  }
+
+  owe(isOwed: boolean): void {
+    this.talk = { ...this.talk, isOwed };
   }
 
   get said(): readonly Said[] {

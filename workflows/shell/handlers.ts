@@ -141,9 +141,10 @@ function settlementBy(session: RunSession, wait: OpenWait, request: ResolveWait)
   return { ...settled, outcome: decision === 'approve' ? 'approved' : 'rejected', votes };
 }
 
-function judgeTurn({ input, state, talk }: RunSession, { id }: TakeTurn): void {
+function judgeTurn({ input, state, talk }: RunSession, { message, id }: TakeTurn): void {
   if (input.isConversation !== true) throw refused('This run is no conversation.', Failure.waitUnknown);
-  if (state.end !== null && !talk.hasHeard(id)) throw refused('The conversation has ended.', Failure.waitSettled);
+  const isToldAgain = talk.hasHeard(id) || (message === null && talk.isOwed);
+  if (state.end !== null && !isToldAgain) throw refused('The conversation has ended.', Failure.waitSettled);
 }
 
 /** Says the message to whichever node listens, and answers what the run says until it next waits or ends. */
@@ -200,9 +201,11 @@ function asked(session: RunSession): OpenWait | undefined {
 function turnOf(session: RunSession): Turn {
   const { said, entries } = session.talk;
   const waiting = asked(session);
-  const isOver = !session.draining && (session.children.size === 0 || waiting !== undefined);
+  const isStill = !session.draining && (session.children.size === 0 || waiting !== undefined);
+  const isOver = isStill || session.state.end !== null;
+  session.talk.owe(!isOver);
   return {
-    isOver: isOver || session.state.end !== null,
+    isOver,
     status: session.status(),
     ...{ said, trace: entries, activeNode: waiting?.nodeId ?? null, vars: session.state.vars },
   };

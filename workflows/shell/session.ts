@@ -12,6 +12,8 @@ import { inlineLimitFor } from './size.js';
 import { WaitBook } from './wait-book.js';
 
 const MAX_HISTORY_EVENTS = 8_000;
+/** Of the 50 MiB that Temporal takes. */
+const MAX_HISTORY_BYTES = 30 * 1024 * 1024;
 const MAX_UPDATES = 1_500;
 const MAX_SIGNALS = 8_000;
 
@@ -164,11 +166,14 @@ export class RunSession {
     return this.draining;
   }
 
+  /** Time to go on in a new execution. To come to its end a run may take a good deal more of its history. */
   isFull(): boolean {
-    const { continueAsNewSuggested, historyLength } = workflowInfo();
+    const { continueAsNewSuggested, historyLength, historySize } = workflowInfo();
     const { maxHistoryEvents = MAX_HISTORY_EVENTS, maxUpdates = MAX_UPDATES, maxSignals = MAX_SIGNALS } = this.input;
-    const isTalkedTo = this.updates >= maxUpdates || this.signals >= maxSignals;
-    return continueAsNewSuggested || historyLength > maxHistoryEvents || isTalkedTo;
+    const isTalkedTo = (more: number): boolean =>
+      this.updates >= maxUpdates * more || this.signals >= maxSignals * more;
+    if (this.state.end === null) return continueAsNewSuggested || historyLength > maxHistoryEvents || isTalkedTo(1);
+    return historyLength > 3 * maxHistoryEvents || historySize > MAX_HISTORY_BYTES || isTalkedTo(1.2);
   }
 
   mayStart(): boolean {
@@ -255,7 +260,7 @@ const newCarry = (plan: Plan, input: RunInput): RunCarry => ({
   recorded: 'queued',
   isPaused: false,
   response: null,
-  talk: { message: firstMessage(input), isHeard: false, said: [], trace: [] },
+  talk: { message: firstMessage(input), isHeard: false, said: [], trace: [], isOwed: false },
   ...{ pending: [], settlements: [], waits: [], decisions: [], settled: [], events: [], seenEvents: [] },
   ...{ retries: {}, patches: {}, children: {}, childEnds: {}, began: {}, waited: {}, undoing: {}, undone: 0 },
 });

@@ -1,0 +1,17 @@
+import { childScenes } from './child-scenes.js';
+import { graphScenes } from './graph-scenes.js';
+import { hardScenes } from './hard-scenes.js';
+import { kindScenes } from './kind-scenes.js';
+import { longScenes } from './long-scenes.js';
+import type { Scene } from './play.js';
+import { scenes } from './scenes.js';
+
+/** Every way through the interpreter, by name: played, recorded and replayed. */
+export const allScenes: Readonly<Record<string, Scene>> = {
+  ...scenes,
+  ...graphScenes,
+  ...kindScenes,
+  ...hardScenes,
+  ...longScenes,
+  ...childScenes,
+};
