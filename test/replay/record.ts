@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { allScenes } from '../support/all-scenes.js';
 import { openStage } from '../support/play.js';
 import { closeRunFolder, openRunFolder } from '../support/run-folder.js';
+import { recordedScenes } from '../support/all-scenes.js';
 
 /**
  * Records one history a scene, for ever after to be replayed: run it for a new scene, or for a change of the
@@ -11,7 +11,7 @@ import { closeRunFolder, openRunFolder } from '../support/run-folder.js';
 async function main(only: readonly string[]): Promise<void> {
   openRunFolder();
   const stage = await openStage();
-  for (const [name, scene] of Object.entries(allScenes)) {
+  for (const [name, scene] of Object.entries(recordedScenes)) {
     if (only.length > 0 && !only.includes(name)) continue;
     await stage.play(scene, async ({ handle, runId }) => {
       const workflowId = `run/ws/${runId}`;

@@ -2,10 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Worker, type ReplayHistoriesIterable } from '@temporalio/worker';
-import { allScenes } from '../support/all-scenes.js';
+import { recordedScenes } from '../support/all-scenes.js';
 import { bundleWorkflows, quietRuntime } from '../support/temporal.js';
 
-const names = Object.keys(allScenes);
+const names = Object.keys(recordedScenes);
 const folder = new URL('../../../test/replay/', import.meta.url);
 
 interface Recorded {

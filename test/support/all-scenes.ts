@@ -6,7 +6,7 @@ import { longScenes } from './long-scenes.js';
 import type { Scene } from './play.js';
 import { scenes } from './scenes.js';
 
-/** Every way through the interpreter, by name: played, recorded and replayed. */
+/** Every way through the interpreter, by name. */
 export const allScenes: Readonly<Record<string, Scene>> = {
   ...scenes,
   ...graphScenes,
@@ -15,3 +15,8 @@ export const allScenes: Readonly<Record<string, Scene>> = {
   ...longScenes,
   ...childScenes,
 };
+
+/** Those whose histories are kept, to be replayed for ever; a megabyte of state is none of them. */
+export const recordedScenes: Readonly<Record<string, Scene>> = Object.fromEntries(
+  Object.entries(allScenes).filter(([name]) => name !== 'large-continued-as-new'),
+);

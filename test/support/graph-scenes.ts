@@ -30,8 +30,7 @@ export const mapPlan = buildPlan(
 export const faultyMapPlan = (policy: 'fail' | 'continue') =>
   buildPlan(
     [
-      // one at a time: the time-skipping server never ends an activity that is cancelled before it has begun
-      node('map', 'each', { items: 'input', entry: 'pick', concurrency: 1, on_item_error: policy }),
+      node('map', 'each', { items: 'input', entry: 'pick', concurrency: 3, on_item_error: policy }),
       { ...node('set', 'pick', { values: { last: { $expr: 'item' } } }), ...within('each') },
       { ...agent('bad'), ...within('each') },
       { ...agent('good'), ...within('each') },
