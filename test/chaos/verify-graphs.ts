@@ -65,8 +65,11 @@ const isActing = (node: string): boolean => node in undoneBy || node.startsWith(
 const ran = ({ steps }: RunRow): readonly string[] =>
   steps
     .filter(({ node, status }) => isActing(node) && status === 'completed')
-    .map(({ key }) => key)
+    .map(({ key, node, scope }) => (isUndoInItem(node, scope) ? `${inScope(scope, node)}/1` : key))
     .toSorted();
+
+/** Undoings of a map that has ended are counted over the run; here it matters that each item has one. */
+const isUndoInItem = (node: string, scope: string): boolean => scope !== '' && node.startsWith('un_');
 
 function wantedOf({ mode, items }: Order): readonly string[] {
   const packed = (node: string): readonly string[] => items.map((_, index) => `each/1/${index}/${node}/1`);
@@ -115,6 +118,7 @@ function effectViolations({ id, kind, steps, effects }: RunRow, sink: Sink): rea
 function undoViolations({ id, kind, status, steps }: RunRow, sink: Sink): readonly string[] {
   if (kind !== 'workflow') return [];
   const byKey = new Map(steps.map((step) => [step.key, step]));
+  const undoOf = (step: StepRow): string | null => undoKeyOf(step, steps);
   const done = steps.filter((step) => step.status === 'completed' && undoOf(step) !== null);
   const due = status === 'completed' ? [] : done;
   const missing = due.filter((step) => byKey.get(undoOf(step) ?? '')?.status !== 'completed');
@@ -131,10 +135,11 @@ function undoViolations({ id, kind, status, steps }: RunRow, sink: Sink): readon
   ];
 }
 
-/** The key of the visit that undoes it. */
-function undoOf({ node, scope }: StepRow): string | null {
+/** The key of the visit that undoes it: the undoing node has one in each item. */
+function undoKeyOf({ node, scope }: StepRow, steps: readonly StepRow[]): string | null {
   const undo = undoneBy[node] ?? null;
-  return undo === null ? null : `${inScope(scope, undo)}/1`;
+  if (undo === null) return null;
+  return steps.find((step) => step.node === undo && step.scope === scope)?.key ?? `${inScope(scope, undo)}/1`;
 }
 
 const isBefore = (first: StepRow, second: StepRow): boolean =>
