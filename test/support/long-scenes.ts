@@ -215,7 +215,7 @@ export const longScenes: Readonly<Record<string, Scene>> = {
   },
   'large-continued-as-new': {
     plan: largeMap,
-    input: { input: inline(Array.from({ length: 30 }, (_, index) => index)), maxHistoryEvents: 60 },
+    input: { input: inline(Array.from({ length: 40 }, (_, index) => index)), maxHistoryEvents: 20 },
     activities: (own) => ({
       runSegment: async (input) => {
         await own.runSegment(input);

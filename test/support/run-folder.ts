@@ -6,6 +6,8 @@ import { endProcess, isProcessOf } from '../../local/processes.js';
 
 const VARIABLE = 'KEELSON_TEST_RUN';
 const PREFIX = 'keelson-test-';
+/** Who opens run folders: jest, and the recorder of histories. */
+const OWNERS = ['jest', 'replay/record'];
 /** What of the run has a process to end; each wrote a file with its `pid`. */
 const SERVERS = ['postgres', 'temporal'];
 
@@ -68,6 +70,6 @@ async function endServer(file: string, folder: string): Promise<void> {
 export async function sweepDeadRuns(): Promise<void> {
   for (const name of fs.readdirSync(os.tmpdir()).filter((entry) => entry.startsWith(PREFIX))) {
     const pid = Number(name.slice(PREFIX.length).split('-')[0]);
-    if (!isProcessOf(pid, 'jest')) await closeRunFolder(path.join(os.tmpdir(), name));
+    if (!OWNERS.some((owner) => isProcessOf(pid, owner))) await closeRunFolder(path.join(os.tmpdir(), name));
   }
 }

@@ -75,8 +75,8 @@ describe('over continue-as-new', () => {
   test('a state too large to travel is stored in pieces', async () => {
     const heard = await play('large-continued-as-new');
     expect(heard.texts.length).toBeGreaterThan(1);
-    expect(new Set(segmentsOf(heard)).size).toBe(30);
-    expect(segmentsOf(heard)).toHaveLength(30);
+    expect(new Set(segmentsOf(heard)).size).toBe(40);
+    expect(segmentsOf(heard)).toHaveLength(40);
     expect(heard.ends).toEqual([{ status: 'completed', output: { ref: 'all', bytes: 1_200_000 } }]);
   });
 
