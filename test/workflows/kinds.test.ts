@@ -142,20 +142,20 @@ describe('values stored elsewhere', () => {
     expect(heard.end).toMatchObject({ status: 'failed', error: { type: 'expression_failed', node_id: 'vars' } });
   });
 
-  test('are said in full', async () => {
+  test('are said by reference', async () => {
     const said: unknown[] = [];
     const answering = node('instruction_agent', 'root', { instructions: 'Help.' }, { says: true });
     await stage.play({
       input: { isConversation: true, input: inline(null) },
       plan: linePlan(node('listen', 'hear'), answering, agent('z')),
-      activities: () => ({ ...large, evaluate: async () => ({ values: { text: inline('a long answer') } }) }),
+      activities: () => large,
       act: async (played) => {
         const message = { message: inline({ text: 'hi' }), text: 'hi' };
         said.push(...(await played.handle.executeUpdate(takeTurn, { args: [message] })).said);
         await toEnd(played);
       },
     });
-    expect(said).toEqual([{ node_id: 'root', text: 'a long answer' }]);
+    expect(said).toMatchObject([{ node_id: 'root', text: '', value: { ref: 'blob', bytes: 1_000_000 } }]);
   });
 });
 
