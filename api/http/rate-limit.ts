@@ -51,6 +51,8 @@ function inPostgres(db: Database, points: number): RateLimiterAbstract {
     storeType: 'client',
     tableName: 'rate_limits',
     tableCreated: true,
+    // its timer would outlive the server it belongs to; the upkeep deletes what is over
+    clearExpiredByTimeout: false,
     keyPrefix: 'auth',
     points,
     duration: durationSeconds,

@@ -1,4 +1,5 @@
 import { purgeEvents } from '../../db/events.js';
+import { purgeRateLimits } from '../../db/rate-limits.js';
 import { markDispatched, queuedRuns } from '../../db/runs.js';
 import type { Database } from '../../db/client.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
@@ -38,6 +39,7 @@ export function startOutbox(deps: OutboxDeps): Loop {
     repeat(deps, EVERY_MS, deps.events.deliverPending),
     repeat(deps, UPKEEP_EVERY_MS, reconcile),
     repeat(deps, UPKEEP_EVERY_MS, () => purgeEvents(deps.db)),
+    repeat(deps, UPKEEP_EVERY_MS, () => purgeRateLimits(deps.db)),
   ];
   return {
     stop: async () => {
