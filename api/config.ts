@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import type { LockRule } from '../db/login-guards.js';
 import { readSettings, sharedVariables, type Settings } from '../db/settings.js';
 import { flag, hint, list, readVariables, wholeNumber, type Environment } from '../db/variables.js';
+import type { RateLimits } from './http/config.js';
 
 /** What the API reads besides the shared variables. */
 export const apiVariables = {
@@ -19,6 +21,10 @@ export const apiVariables = {
   KEELSON_RATE_LIMIT_AUTH: wholeNumber(1, 1_000_000_000).optional(),
   KEELSON_RATE_LIMIT_PUBLIC: wholeNumber(1, 1_000_000_000).optional(),
   KEELSON_RATE_LIMIT_API: wholeNumber(1, 1_000_000_000).optional(),
+  KEELSON_RATE_LIMIT_KEY: wholeNumber(1, 1_000_000_000).optional(),
+  KEELSON_LOCKOUT_FAILURES: wholeNumber(1, 1_000).default(5),
+  KEELSON_LOCKOUT_WINDOW_MINUTES: wholeNumber(1, 10_080).default(15),
+  KEELSON_LOCKOUT_MINUTES: wholeNumber(1, 10_080).default(60),
 };
 
 /** Every variable the API process reads. */
@@ -40,7 +46,9 @@ export interface ApiConfig extends Settings {
   readonly adminEmail: string | undefined;
   readonly adminPassword: string | undefined;
   /** Requests a minute for each class of routes; the kit's own where absent. */
-  readonly rateLimits: { readonly auth?: number; readonly public?: number; readonly api?: number };
+  readonly rateLimits: Partial<RateLimits>;
+  /** When failed sign-ins lock an address. */
+  readonly lock: LockRule;
 }
 
 export function readApiConfig(env: Environment): ApiConfig {
@@ -60,6 +68,12 @@ export function readApiConfig(env: Environment): ApiConfig {
       ...(given.KEELSON_RATE_LIMIT_AUTH === undefined ? {} : { auth: given.KEELSON_RATE_LIMIT_AUTH }),
       ...(given.KEELSON_RATE_LIMIT_PUBLIC === undefined ? {} : { public: given.KEELSON_RATE_LIMIT_PUBLIC }),
       ...(given.KEELSON_RATE_LIMIT_API === undefined ? {} : { api: given.KEELSON_RATE_LIMIT_API }),
+      ...(given.KEELSON_RATE_LIMIT_KEY === undefined ? {} : { key: given.KEELSON_RATE_LIMIT_KEY }),
+    },
+    lock: {
+      failures: given.KEELSON_LOCKOUT_FAILURES,
+      windowMinutes: given.KEELSON_LOCKOUT_WINDOW_MINUTES,
+      lockMinutes: given.KEELSON_LOCKOUT_MINUTES,
     },
   };
 }

@@ -6,64 +6,8 @@ import type { Role } from './tables.js';
 export const PLATFORM_TENANT = 'ten_platform';
 
 const SESSION_DAYS = 30;
-const LOCK_AFTER_FAILURES = 5;
-const LOCK_MINUTES = 15;
 /** Two tabs may refresh at the same moment: within this time the loser's token is refused, not taken for theft. */
 const TWIN_SECONDS = 10;
-
-export interface Principal {
-  readonly userId: string;
-  readonly workspaceId: string;
-  readonly isPlatformAdmin: boolean;
-  /** Held in the workspace and its ancestors; empty when the workspace is gone or the user is no member. */
-  readonly roles: readonly Role[];
-}
-
-/** Everything a signed-in request needs, in one query. Without `workspaceId` the session's own workspace is meant. */
-export async function findPrincipal(
-  db: Database,
-  asked: { readonly sessionId: string; readonly userId: string; readonly workspaceId: string | undefined },
-): Promise<Principal | undefined> {
-  const { rows } = await sql<Principal>`
-    with recursive caller as (
-      select s.user_id, u.is_platform_admin, coalesce(${asked.workspaceId ?? null}::text, s.workspace_id) as workspace_id
-      from sessions s join users u on u.id = s.user_id
-      where s.id = ${asked.sessionId} and s.user_id = ${asked.userId} and s.revoked_at is null and s.expires_at > now()
-    ), line as (
-      select w.id, w.parent_id from workspaces w join caller on w.id = caller.workspace_id where w.deleted_at is null
-      union
-      select p.id, p.parent_id from workspaces p join line on p.id = line.parent_id where p.deleted_at is null
-    )
-    select user_id as "userId", workspace_id as "workspaceId", is_platform_admin as "isPlatformAdmin",
-      array(select m.role from memberships m join line on line.id = m.workspace_id where m.user_id = caller.user_id) as roles
-    from caller`.execute(db);
-  return rows[0];
-}
-
-export interface TokenHolder {
-  readonly id: string;
-  readonly workspaceId: string;
-  readonly lastUsedAt: Date | null;
-}
-
-export const findToken = (db: Database, tokenHash: string): Promise<TokenHolder | undefined> =>
-  db
-    .selectFrom('workspace_tokens as t')
-    .innerJoin('workspaces as w', 'w.id', 't.workspace_id')
-    .select(['t.id', 't.workspace_id as workspaceId', 't.last_used_at as lastUsedAt'])
-    .where('t.token_hash', '=', tokenHash)
-    .where('t.revoked_at', 'is', null)
-    .where('w.deleted_at', 'is', null)
-    .executeTakeFirst();
-
-export async function touchToken(db: Database, tokenId: string): Promise<void> {
-  await db
-    .updateTable('workspace_tokens')
-    .set({ last_used_at: sql<Date>`now()` })
-    .where('id', '=', tokenId)
-    .where(sql<boolean>`coalesce(last_used_at < now() - interval '1 minute', true)`)
-    .execute();
-}
 
 export interface Login {
   readonly id: string;
@@ -72,70 +16,42 @@ export interface Login {
   readonly name: string;
   readonly password_hash: string;
   readonly is_platform_admin: boolean;
-  /** How long the account is still locked; 0 when it is not. */
-  readonly lock_seconds: number;
+  readonly is_verified: boolean;
+  readonly is_disabled: boolean;
+  /** A second factor is asked for at sign-in. */
+  readonly has_mfa: boolean;
 }
-
-const isLocked = sql<boolean>`(failed_logins >= ${LOCK_AFTER_FAILURES} and coalesce(locked_until > now(), false))`;
-
-const lockSeconds = sql<number>`case when ${isLocked} then ceil(extract(epoch from locked_until - now()))::int else 0 end`;
 
 /** `email` in lower case. */
 export const findLogin = (db: Database, email: string): Promise<Login | undefined> =>
   db
     .selectFrom('users')
-    .select(['id', 'tenant_id', 'email', 'name', 'password_hash', 'is_platform_admin', lockSeconds.as('lock_seconds')])
+    .select(['id', 'tenant_id', 'email', 'name', 'password_hash', 'is_platform_admin'])
+    .select([
+      sql<boolean>`email_verified_at is not null`.as('is_verified'),
+      sql<boolean>`disabled_at is not null`.as('is_disabled'),
+      sql<boolean>`totp_enabled_at is not null`.as('has_mfa'),
+    ])
     .where(sql`lower(email)`, '=', email)
     .executeTakeFirst();
 
-/** How long a lock lasts. */
-export const LOCK_SECONDS = LOCK_MINUTES * 60;
-
-/**
- * A failure counts until 15 minutes after the last one (`locked_until`), so five within 15 minutes always lock. Answers
- * whether the account is locked now.
- */
-export async function recordFailedLogin(db: Database, userId: string): Promise<boolean> {
-  const row = await db
-    .updateTable('users')
-    .set({
-      failed_logins: sql<number>`case when locked_until > now() then failed_logins + 1 else 1 end`,
-      locked_until: sql<Date>`now() + make_interval(mins => ${LOCK_MINUTES})`,
-    })
-    .where('id', '=', userId)
-    .where(sql<boolean>`not ${isLocked}`)
-    .returning(isLocked.as('locked'))
-    .executeTakeFirst();
-  return row?.locked ?? true;
-}
-
-/** False when the account was locked while the password was checked: guesses sent side by side win nothing. */
-export async function recordGoodLogin(db: Database, userId: string): Promise<boolean> {
-  const row = await db
-    .updateTable('users')
-    .set({ failed_logins: 0, locked_until: null })
-    .where('id', '=', userId)
-    .where(sql<boolean>`not ${isLocked}`)
-    .returning('id')
-    .executeTakeFirst();
-  return row !== undefined;
-}
-
 export interface Home {
   readonly id: string;
+  readonly tenant_id: string;
   readonly slug: string;
   readonly name: string;
   readonly role: Role;
   readonly deleted: boolean;
 }
 
-/** The user's first workspace, a live one if there is any. */
-export const findHome = (db: Database, userId: string): Promise<Home | undefined> =>
+/** The user's first workspace, a live one if there is any; with `tenantId` the first in that organisation. */
+export const findHome = (db: Database, userId: string, tenantId?: string): Promise<Home | undefined> =>
   db
     .selectFrom('memberships as m')
     .innerJoin('workspaces as w', 'w.id', 'm.workspace_id')
-    .select(['w.id', 'w.slug', 'w.name', 'm.role', sql<boolean>`w.deleted_at is not null`.as('deleted')])
+    .select(['w.id', 'w.tenant_id', 'w.slug', 'w.name', 'm.role', sql<boolean>`w.deleted_at is not null`.as('deleted')])
     .where('m.user_id', '=', userId)
+    .where((eb) => (tenantId === undefined ? eb.lit(true) : eb('w.tenant_id', '=', tenantId)))
     .orderBy(sql`w.deleted_at is not null`)
     .orderBy('m.created_at')
     .orderBy('w.id')
@@ -146,7 +62,15 @@ export const SESSION_SECONDS = SESSION_DAYS * 86_400;
 
 export async function insertSession(
   db: Database,
-  session: { readonly id: string; readonly userId: string; readonly workspaceId: string; readonly tokenHash: string },
+  session: {
+    readonly id: string;
+    readonly userId: string;
+    readonly workspaceId: string;
+    readonly tokenHash: string;
+    readonly ip: string;
+    readonly userAgent: string | null;
+    readonly hasMfa: boolean;
+  },
 ): Promise<void> {
   await db
     .insertInto('sessions')
@@ -156,6 +80,10 @@ export async function insertSession(
       workspace_id: session.workspaceId,
       token_hash: session.tokenHash,
       expires_at: sessionEnd,
+      ip: session.ip,
+      user_agent: session.userAgent?.slice(0, 400) ?? null,
+      last_seen_at: sql<Date>`now()`,
+      mfa_at: session.hasMfa ? sql<Date>`now()` : null,
     })
     .execute();
 }
@@ -166,6 +94,8 @@ export interface RotatedSession {
   readonly email: string;
   readonly name: string;
   readonly workspaceId: string;
+  readonly isVerified: boolean;
+  readonly hasMfa: boolean;
 }
 
 /** Puts `next` in the place of `current`; of two callers with one token exactly one gets the session. */
@@ -186,8 +116,14 @@ export const rotateSession = (
     .where('s.id', '=', change.id)
     .where('s.token_hash', '=', change.current)
     .where('s.revoked_at', 'is', null)
+    .where('u.disabled_at', 'is', null)
     .where(sql<boolean>`s.expires_at > now()`)
-    .returning(['s.user_id as userId', 's.workspace_id as workspaceId', 'u.tenant_id as tenantId', 'u.email', 'u.name'])
+    .returning(['s.user_id as userId', 's.workspace_id as workspaceId', 'u.email', 'u.name'])
+    .returning([
+      sql<string>`(select w.tenant_id from workspaces w where w.id = s.workspace_id)`.as('tenantId'),
+      sql<boolean>`u.email_verified_at is not null`.as('isVerified'),
+      sql<boolean>`u.totp_enabled_at is not null`.as('hasMfa'),
+    ])
     .executeTakeFirst();
 
 /** Ends the session whose earlier token came back. Answers whose it was, or undefined for a twin or a session long over. */
@@ -249,12 +185,24 @@ export async function insertUser(
 
 export async function insertTenant(
   db: Database,
-  tenant: { readonly id: string; readonly name: string },
+  tenant: { readonly id: string; readonly name: string; readonly slug: string },
 ): Promise<void> {
   await db
     .insertInto('tenants')
     .values(tenant)
     .onConflict((conflict) => conflict.column('id').doNothing())
+    .execute();
+}
+
+/** Leaves a member who is one already as they are. */
+export async function insertTenantMember(
+  db: Database,
+  member: { readonly tenantId: string; readonly userId: string; readonly role: Role },
+): Promise<void> {
+  await db
+    .insertInto('tenant_members')
+    .values({ tenant_id: member.tenantId, user_id: member.userId, role: member.role })
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'user_id']).doNothing())
     .execute();
 }
 

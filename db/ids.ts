@@ -4,7 +4,28 @@ const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
 /** Ids sort by the time they were made: `run_` and 26 characters, 10 of time and 16 of chance. */
 export type IdPrefix =
-  'ten' | 'ws' | 'usr' | 'ses' | 'wst' | 'aud' | 'def' | 'ver' | 'run' | 'blob' | 'sch' | 'req' | 'evt' | 'tool';
+  | 'ten'
+  | 'ws'
+  | 'usr'
+  | 'ses'
+  | 'wst'
+  | 'org'
+  | 'key'
+  | 'jwt'
+  | 'dep'
+  | 'inv'
+  | 'sur'
+  | 'idp'
+  | 'mail'
+  | 'aud'
+  | 'def'
+  | 'ver'
+  | 'run'
+  | 'blob'
+  | 'sch'
+  | 'req'
+  | 'evt'
+  | 'tool';
 
 export function newId(prefix: IdPrefix, now: number = Date.now()): string {
   return `${prefix}_${encodeTime(now)}${encodeBytes(randomBytes(10))}`;

@@ -78,7 +78,8 @@ export interface WorkspacePage {
   readonly rows: readonly (WorkspaceRow & { readonly roles: readonly Role[] })[];
 }
 
-export type ListedFor = { readonly userId: string } | { readonly workspaceId: string } | 'everybody';
+export type ListedFor =
+  { readonly userId: string } | { readonly workspaceId: string } | { readonly tenantId: string } | 'everybody';
 
 /** By name. For a user: where they are a member, and everything below. */
 export async function listWorkspaces(
@@ -98,6 +99,7 @@ export async function listWorkspaces(
 
 function reachOf(who: ListedFor): ReturnType<typeof sql> {
   if (who === 'everybody') return sql`select id, null::text as role from workspaces`;
+  if ('tenantId' in who) return sql`select id, null::text as role from workspaces where tenant_id = ${who.tenantId}`;
   return 'userId' in who
     ? sql`select workspace_id as id, role from memberships where user_id = ${who.userId}`
     : sql`select id, null::text as role from workspaces where id = ${who.workspaceId}`;

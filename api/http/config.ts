@@ -1,4 +1,5 @@
-import type { RateClass } from './route.js';
+/** `key`: of an API key that has no limit of its own. */
+export type RateLimits = Readonly<Record<'auth' | 'public' | 'api' | 'key', number>>;
 
 /** The part of the configuration the API kit reads. */
 export interface HttpConfig {
@@ -11,9 +12,9 @@ export interface HttpConfig {
   /** Believe X-Forwarded-For and X-Forwarded-Proto of the one proxy in front. */
   readonly trustProxy: boolean;
   /** Points a minute for each class of routes. */
-  readonly rateLimits: Readonly<Record<RateClass, number>>;
+  readonly rateLimits: RateLimits;
 }
 
-export const defaultRateLimits: HttpConfig['rateLimits'] = { auth: 20, public: 600, api: 1200 };
+export const defaultRateLimits: HttpConfig['rateLimits'] = { auth: 20, public: 600, api: 1200, key: 100 };
 
 export const isHttps = ({ publicUrl }: HttpConfig): boolean => publicUrl?.startsWith('https:') ?? false;

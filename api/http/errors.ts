@@ -2,6 +2,7 @@
 export const codeOfStatus = {
   400: 'bad_request',
   401: 'authentication_error',
+  402: 'payment_required',
   403: 'authorization_error',
   404: 'not_found',
   405: 'method_not_allowed',
@@ -12,6 +13,7 @@ export const codeOfStatus = {
   415: 'unsupported_media_type',
   416: 'range_not_satisfiable',
   422: 'validation_error',
+  423: 'locked',
   429: 'rate_limit_exceeded',
   500: 'internal_error',
   502: 'upstream_error',

@@ -1,6 +1,7 @@
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import { ApiError, notAllowed } from './errors.js';
+import { rateCaller } from './rate-limit.js';
 import type { Route } from './route.js';
 import { prepare, type ServeDeps } from './serve.js';
 
@@ -20,11 +21,12 @@ export function mount(routes: readonly Route[], deps: ServeDeps): Middleware {
     );
   }
   const serveMatch = router.routes();
-  return (ctx) => serveMatch(ctx as Parameters<typeof serveMatch>[0], () => refuseUnmatched(ctx));
+  return (ctx) => serveMatch(ctx as Parameters<typeof serveMatch>[0], () => refuseUnmatched(ctx, deps));
 }
 
 /** The router leaves every layer whose path fits in `ctx.matched`, whatever its method. */
-async function refuseUnmatched(ctx: Context): Promise<void> {
+async function refuseUnmatched(ctx: Context, { limiter }: ServeDeps): Promise<void> {
+  await limiter.take(ctx, 'local', rateCaller('local', ctx));
   const layers = (ctx as { readonly matched?: readonly { readonly methods: readonly string[] }[] }).matched ?? [];
   const allowed = [...new Set(layers.flatMap(({ methods }) => methods))];
   if (allowed.length === 0) throw new ApiError(404, `Nothing answers at ${ctx.path.slice(0, 200)}.`);

@@ -10,40 +10,46 @@ import {
 import type { Database } from '../../db/client.js';
 import { tooMany } from './errors.js';
 import type { Actor } from '../actor.js';
+import type { RateLimits } from './config.js';
 import type { RateClass } from './route.js';
 
 const durationSeconds = 60;
 
 export interface RateLimiter {
   /** Takes one point, writes the X-RateLimit headers, throws 429 when none is left. */
-  readonly take: (ctx: Context, rate: RateClass, key: string) => Promise<void>;
+  readonly take: (
+    ctx: Context,
+    rate: RateClass,
+    caller: { readonly key: string; readonly limit?: number },
+  ) => Promise<void>;
 }
 
-/**
- * `auth` counts in Postgres, so that guessing passwords is limited over all API processes; the others count in memory,
- * where a point costs no query.
- */
-export function createRateLimiter(db: Database, limits: Readonly<Record<RateClass, number>>): RateLimiter {
-  const limiters: Readonly<Record<RateClass, RateLimiterAbstract>> = {
-    auth: inPostgres(db, limits.auth),
-    public: new RateLimiterMemory({ points: limits.public, duration: durationSeconds }),
-    api: new RateLimiterMemory({ points: limits.api, duration: durationSeconds }),
+/** Counts in Postgres, over all API processes, and in memory while that does not answer. */
+export function createRateLimiter(db: Database, limits: RateLimits): RateLimiter {
+  const local = new RateLimiterMemory({ points: limits.public, duration: durationSeconds });
+  const limiters = new Map<string, RateLimiterAbstract>();
+  const limiterOf = (rate: RateClass, points: number): RateLimiterAbstract => {
+    if (rate === 'local') return local;
+    const name = `${rate} ${points}`;
+    const made = limiters.get(name) ?? inPostgres(db, rate, points);
+    limiters.set(name, made);
+    return made;
   };
   return {
-    take: async (ctx, rate, key) => {
+    take: async (ctx, rate, { key, limit = limits[rate === 'local' ? 'public' : rate] }) => {
       try {
-        writeHeaders(ctx, limits[rate], await limiters[rate].consume(key));
+        writeHeaders(ctx, limit, await limiterOf(rate, limit).consume(key));
       } catch (refused) {
         if (!(refused instanceof RateLimiterRes)) throw refused;
-        writeHeaders(ctx, limits[rate], refused);
+        writeHeaders(ctx, limit, refused);
         const seconds = secondsOf(refused);
-        throw tooMany(`Too many requests: at most ${limits[rate]} a minute here. Try again in ${seconds} s.`, seconds);
+        throw tooMany(`Too many requests: at most ${limit} a minute here. Try again in ${seconds} s.`, seconds);
       }
     },
   };
 }
 
-function inPostgres(db: Database, points: number): RateLimiterAbstract {
+function inPostgres(db: Database, rate: RateClass, points: number): RateLimiterAbstract {
   const query = ({ text, values }: { readonly text: string; readonly values: readonly unknown[] }) =>
     db.executeQuery(CompiledQuery.raw(text, [...values]));
   return new RateLimiterPostgres({
@@ -53,7 +59,7 @@ function inPostgres(db: Database, points: number): RateLimiterAbstract {
     tableCreated: true,
     // its timer would outlive the server it belongs to; the upkeep deletes what is over
     clearExpiredByTimeout: false,
-    keyPrefix: 'auth',
+    keyPrefix: rate,
     points,
     duration: durationSeconds,
     inMemoryBlockOnConsumed: points + 1,
@@ -71,11 +77,18 @@ function writeHeaders(ctx: Context, limit: number, result: RateLimiterRes): void
 
 const secondsOf = ({ msBeforeNext }: RateLimiterRes): number => Math.max(1, Math.ceil(msBeforeNext / 1000));
 
-/** Whose points a request takes: the actor's where one is known, else the address's. */
-export function rateKey(rate: RateClass, ctx: Context, actor?: Actor): string {
-  if (rate === 'api' && actor !== undefined && actor.type !== 'anonymous') return `${actor.type}:${actor.id}`;
+/** Whose points a request takes, and how many there are: the actor's where one is known, else the address's. */
+export function rateCaller(
+  rate: RateClass,
+  ctx: Context,
+  { actor, keyLimit }: { readonly actor?: Actor; readonly keyLimit?: number } = {},
+): { readonly key: string; readonly limit?: number } {
+  if (rate === 'api' && actor !== undefined && actor.type !== 'anonymous') {
+    const limit = actor.ratePerMinute ?? (actor.type === 'api_key' ? keyLimit : undefined);
+    return { key: `${actor.type}:${actor.id}`, ...(limit === undefined ? {} : { limit }) };
+  }
   const address = network(ctx.ip);
-  return rate === 'public' ? `${address} ${ctx.path.slice(0, 200)}` : address;
+  return { key: rate === 'public' || rate === 'local' ? `${address} ${ctx.path.slice(0, 160)}` : address };
 }
 
 /** One caller owns a whole IPv6 /64, so that is what is counted. */

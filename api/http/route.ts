@@ -1,12 +1,19 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { z } from 'zod';
+import type { Role } from '../../db/tables.js';
 import type { Actor, Auth, Capability } from '../actor.js';
+import type { MfaNeed } from '../services/authenticate.js';
 import type { Services } from '../services/index.js';
+import type { Scope } from '../services/scopes.js';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
-/** Rate limits by class: `auth` 20 a minute an address, `public` 600 a minute an address and path, `api` 1,200 a minute an actor. */
-export type RateClass = 'auth' | 'public' | 'api';
+/**
+ * Rate limits by class: `auth` 20 a minute an address; `public` 600 a minute an address and path; `api` 1,200 a minute an
+ * actor, or 100 for an API key that has no limit of its own. `local` is as `public`, counted in this process alone: such a
+ * route answers without a database.
+ */
+export type RateClass = 'auth' | 'public' | 'api' | 'local';
 
 /** `'/a/:id/b/:bid'` -> `'id' | 'bid'`, so a handler cannot read a parameter its path does not have. */
 export type ParamName<P extends string> = P extends `${string}:${infer Name}/${infer Rest}`
@@ -98,6 +105,14 @@ export interface RouteSpec<P extends string, Q extends z.ZodType, B extends z.Zo
   readonly tag: string;
   readonly auth: Auth;
   readonly can?: Capability;
+  /** Of `tenant` rows; a wildcard of its namespace grants it too. */
+  readonly scope?: Scope;
+  /** The weakest role in the organisation that may; of `tenant` rows. */
+  readonly role?: Role;
+  /** Default `normal`. */
+  readonly mfa?: MfaNeed;
+  /** Only for people who proved their e-mail address; default false. */
+  readonly verified?: boolean;
   /** Default `api`. */
   readonly rate?: RateClass;
   /** Honours Idempotency-Key: every creating or running POST. */

@@ -11,10 +11,12 @@ import { readCookies, writeCookies } from './cookies.js';
 import { ApiError, forbidden } from './errors.js';
 import { keyedRequest } from './idempotent.js';
 import type { Log } from './log.js';
-import { rateKey, type RateLimiter } from './rate-limit.js';
+import { rateCaller, type RateLimiter } from './rate-limit.js';
 import type { StreamSender } from './sse.js';
 import { readRawBody } from './raw-body.js';
-import type { Actor, Capability } from '../actor.js';
+import { anonymous, type Actor, type Capability } from '../actor.js';
+import { atLeast } from '../services/roles.js';
+import { hasScope } from '../services/scopes.js';
 import type { Request, Route } from './route.js';
 import { problemOfText } from './safe-json.js';
 import { traceOf } from './trace.js';
@@ -73,7 +75,7 @@ async function serve(prepared: Prepared, ctx: Context, params: Params): Promise<
   sendAnswer(ctx, answer);
   if (answer.stream === undefined) return;
   const recheck = async (): Promise<void> => void (await authorise(prepared, ctx, caller));
-  deps.sendStream(ctx, answer.stream, { owner: rateKey('api', ctx, actor), recheck });
+  deps.sendStream(ctx, answer.stream, { owner: rateCaller('api', ctx, { actor }).key, recheck });
 }
 
 async function perform({ row, deps, audit }: Prepared, request: AnyRequest): Promise<Answer> {
@@ -95,12 +97,13 @@ interface Caller {
 async function admit({ row, deps }: Prepared, ctx: Context, caller: Caller): Promise<Actor> {
   const { limiter } = deps;
   const rate = row.rate ?? 'api';
-  if (rate !== 'api') await limiter.take(ctx, rate, rateKey(rate, ctx));
+  if (rate !== 'api') await limiter.take(ctx, rate, rateCaller(rate, ctx));
   checkParams(caller.params);
   return authorise({ row, deps }, ctx, {
     ...caller,
     known: async (actor) => {
-      if (rate === 'api') await limiter.take(ctx, rate, rateKey(rate, ctx, actor));
+      const { key: keyLimit } = deps.config.rateLimits;
+      if (rate === 'api') await limiter.take(ctx, rate, rateCaller(rate, ctx, { actor, keyLimit }));
     },
   });
 }
@@ -113,32 +116,38 @@ async function authorise(
 ): Promise<Actor> {
   const actor = row.auth === 'none' ? anonymous : await authenticate(row, ctx, { deps, caller });
   await known?.(actor);
-  if (row.can !== undefined && !actor.capabilities.has(row.can)) {
-    const role = deps.lowestRole?.(row.can);
-    throw forbidden(
-      `This needs the capability "${row.can}"${role === undefined ? '' : `, which starts at the role "${role}"`}.`,
-    );
-  }
+  checkRights(row, actor, deps);
   return actor;
 }
 
-const anonymous: Actor = {
-  type: 'anonymous',
-  id: 'anonymous',
-  workspaceId: '',
-  sessionId: null,
-  capabilities: new Set(),
-};
+function checkRights({ can, scope, role }: Route, actor: Actor, { lowestRole }: ServeDeps): void {
+  if (can !== undefined && !actor.capabilities.has(can)) {
+    const least = lowestRole?.(can);
+    throw forbidden(
+      `This needs the capability "${can}"${least === undefined ? '' : `, which starts at the role "${least}"`}.`,
+    );
+  }
+  if (scope !== undefined && !hasScope(actor.scopes, scope)) throw forbidden(`This needs the scope "${scope}".`);
+  if (role !== undefined && (actor.role === null || !atLeast(actor.role, role))) {
+    throw forbidden(`This needs the role "${role}" in the organisation, or a stronger one.`);
+  }
+}
 
 async function authenticate(row: Route, ctx: Context, more: { deps: ServeDeps; caller: Caller }): Promise<Actor> {
   const { deps, caller } = more;
-  const { authorization, host, origin, 'x-workspace-id': workspace } = ctx.req.headers;
-  const fetchSite = ctx.get('sec-fetch-site') || undefined;
+  const { authorization, host, origin } = ctx.req.headers;
+  const header = (name: string): string | undefined => ctx.get(name) || undefined;
+  const fetchSite = header('sec-fetch-site');
   const credentials = {
     auth: row.auth,
     authorization,
+    apiKey: header('x-api-key'),
     cookies: caller.cookies,
-    workspaceHeader: typeof workspace === 'string' ? workspace : undefined,
+    workspaceHeader: header('x-workspace-id'),
+    tenantHeader: header('x-tenant-id'),
+    roleHeader: header('x-tenant-role'),
+    ...(row.mfa === undefined ? {} : { mfa: row.mfa }),
+    ...(row.verified === undefined ? {} : { verified: row.verified }),
     pathWorkspaceId: row.auth === 'workspace' ? caller.params['id'] : undefined,
     // whether a cookie may speak here is the auth service's to judge
     origin: { method: ctx.method, host, origin, fetchSite },
@@ -147,7 +156,7 @@ async function authenticate(row: Route, ctx: Context, more: { deps: ServeDeps; c
     return await deps.services.auth.authenticate(credentials);
   } catch (error) {
     // guessing credentials takes the address's points, as there is no actor to take them from
-    if (error instanceof ApiError && error.status === 401) await deps.limiter.take(ctx, 'api', rateKey('api', ctx));
+    if (error instanceof ApiError && error.status === 401) await deps.limiter.take(ctx, 'api', rateCaller('api', ctx));
     throw error;
   }
 }

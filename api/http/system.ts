@@ -57,7 +57,7 @@ const pointerRoutes = ({ version }: SystemDeps): readonly Route[] => [
     summary: 'Where things are',
     tag: 'system',
     auth: 'none',
-    rate: 'public',
+    rate: 'local',
     reply: z.record(z.string(), z.string()),
     handle: () =>
       Promise.resolve({
@@ -74,7 +74,7 @@ const pointerRoutes = ({ version }: SystemDeps): readonly Route[] => [
 ];
 
 function healthRoutes({ version, probes, probeTimeoutMs = 2_000 }: SystemDeps): readonly Route[] {
-  const alive = { tag: 'system', auth: 'none', rate: 'public', method: 'GET' } as const;
+  const alive = { tag: 'system', auth: 'none', rate: 'local', method: 'GET' } as const;
   return [
     route({
       ...alive,
@@ -148,7 +148,7 @@ const page = (spec: PageSpec, text: () => string): Route =>
     method: 'GET',
     tag: 'docs',
     auth: 'none',
-    rate: 'public',
+    rate: 'local',
     reply: z.string(),
     handle: () => Promise.resolve(text()),
   });

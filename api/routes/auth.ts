@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { Reply, route, type CookieChange, type Route } from '../http/route.js';
 import { Empty } from '../http/schemas.js';
 import { ACCESS_COOKIE, REFRESH_COOKIE, SESSION_SECONDS } from '../services/session-cookies.js';
-import type { Client, PresentedRefresh, SignedIn } from '../services/auth.js';
+import type { PresentedRefresh, SignedIn } from '../services/auth.js';
+import { clientOf } from './client.js';
 
 const Email = z.string().trim().max(254).pipe(z.email('must be an e-mail address such as ada@example.com'));
 
@@ -66,8 +67,6 @@ function withoutRefresh(signedIn: SignedIn): z.input<typeof Session> {
   return session;
 }
 
-const clientOf = ({ ip, requestId }: Client): Client => ({ ip, requestId });
-
 export const authRoutes: readonly Route[] = [
   route({
     id: 'auth.signup',
@@ -107,7 +106,11 @@ export const authRoutes: readonly Route[] = [
       totp_code: z.string().max(20).optional(),
     }),
     reply: Session,
-    errors: { 401: 'wrong e-mail address or password', 429: 'five failures in 15 minutes lock the account' },
+    errors: {
+      401: 'wrong e-mail address or password, or a second factor is missing or wrong',
+      403: 'the account is disabled, or a member of no workspace',
+      423: 'five failures in 15 minutes lock the address',
+    },
     handle: async (request, { auth }) => {
       const signedIn = await auth.login(request.body, clientOf(request));
       return new Reply(withoutRefresh(signedIn), { headers, cookies: sessionCookies(signedIn) });

@@ -1,5 +1,6 @@
 import { jwtVerify, SignJWT, type JWTPayload } from 'jose';
 import { deriveKey, equalSecrets, hmacToken, randomToken } from '../../db/crypto.js';
+import { newId } from '../../db/ids.js';
 
 const ISSUER = 'keelson';
 const AUDIENCE = 'keelson-api';
@@ -12,12 +13,34 @@ export interface AccessClaims {
   readonly sessionId: string;
   readonly workspaceId: string;
   readonly tenantId: string;
+  readonly role: string | null;
+  readonly scopes: readonly string[];
+  readonly isVerified: boolean;
 }
+
+export interface ServiceAccountClaims {
+  readonly account: string;
+  readonly jti: string;
+  readonly tenantId: string | null;
+  readonly scopes: readonly string[];
+  readonly issuedAt: Date;
+  readonly expiresAt: Date;
+}
+
+/** Whose token it is; what it may is looked up, so that a revoked or weakened one opens nothing. */
+export type Verified =
+  | { readonly kind: 'user'; readonly userId: string; readonly sessionId: string; readonly payload: JWTPayload }
+  | { readonly kind: 'service_account'; readonly jti: string; readonly payload: JWTPayload };
 
 export interface TokenSigner {
   readonly signAccess: (claims: AccessClaims) => Promise<string>;
+  readonly signServiceAccount: (use: 'access' | 'refresh', claims: ServiceAccountClaims) => Promise<string>;
   /** null for a token that is expired, of another kind or not ours. */
-  readonly verifyAccess: (token: string) => Promise<Pick<AccessClaims, 'userId' | 'sessionId'> | null>;
+  readonly verifyAccess: (token: string) => Promise<Verified | null>;
+  /** The `jti` of a service account's refresh token; null when it is none. */
+  readonly verifyServiceAccount: (token: string) => Promise<string | null>;
+  /** Names the key that signs, as `kid`. */
+  readonly keyId: string;
   /**
    * Opaque to its holder; signed, and naming its session, so that any earlier token of the session is recognised when it comes
    * back and a made-up one can end nobody's session.
@@ -30,21 +53,25 @@ export interface TokenSigner {
 export function createTokenSigner(masterKey: Buffer): TokenSigner {
   const accessKey = deriveKey(masterKey, 'jwt');
   const refreshKey = deriveKey(masterKey, 'refresh');
+  const keyId = deriveKey(masterKey, 'jwt-id').subarray(0, 8).toString('hex');
+  const sign = (payload: JWTPayload): Promise<string> =>
+    new SignJWT(payload)
+      .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT', kid: keyId })
+      .setIssuer(ISSUER)
+      .setAudience(AUDIENCE)
+      .sign(accessKey);
   return {
-    signAccess: ({ userId, sessionId, workspaceId, tenantId }) =>
-      new SignJWT({ sid: sessionId, ws: workspaceId, tenant_id: tenantId, type: 'access' })
-        .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT' })
-        .setSubject(userId)
-        .setIssuer(ISSUER)
-        .setAudience(AUDIENCE)
-        .setIssuedAt()
-        .setExpirationTime(`${ACCESS_TOKEN_SECONDS}s`)
-        .sign(accessKey),
+    keyId,
+    signAccess: (claims) => sign(userPayload(claims)),
+    signServiceAccount: (use, claims) => sign(serviceAccountPayload(use, claims)),
     verifyAccess: async (token) => {
       const payload = await verifiedPayload(token, accessKey);
-      if (payload === null || payload['type'] !== 'access') return null;
-      const { sub, sid } = payload;
-      return typeof sub === 'string' && typeof sid === 'string' ? { userId: sub, sessionId: sid } : null;
+      return payload?.['type'] === 'access' ? holderOf(payload) : null;
+    },
+    verifyServiceAccount: async (token) => {
+      const payload = await verifiedPayload(token, accessKey);
+      const isOne = payload?.['type'] === 'refresh' && payload.sub?.startsWith(SERVICE_ACCOUNT) === true;
+      return isOne ? (payload.jti ?? null) : null;
     },
     issueRefresh: (sessionId) => {
       const body = `${sessionId}.${randomToken()}`;
@@ -58,13 +85,63 @@ export function createTokenSigner(masterKey: Buffer): TokenSigner {
   };
 }
 
+const USER = 'user:';
+const SERVICE_ACCOUNT = 'service-account:';
+const now = (): number => Math.floor(Date.now() / 1_000);
+
+/** The claims of the Agent Studio and the Service surface side by side. */
+function userPayload({ userId, sessionId, workspaceId, tenantId, role, scopes, isVerified }: AccessClaims): JWTPayload {
+  return {
+    sub: `${USER}${userId}`,
+    sid: sessionId,
+    jti: newId('jwt'),
+    ws: workspaceId,
+    tenant_id: tenantId,
+    type: 'access',
+    token_use: 'access',
+    roles: role === null ? [] : [role],
+    scopes: [...scopes],
+    scope: scopes.join(' '),
+    email_verified: isVerified,
+    iat: now(),
+    nbf: now(),
+    exp: now() + ACCESS_TOKEN_SECONDS,
+  };
+}
+
+function serviceAccountPayload(use: 'access' | 'refresh', claims: ServiceAccountClaims): JWTPayload {
+  const { account, jti, tenantId, scopes, issuedAt, expiresAt } = claims;
+  const begin = use === 'access' ? now() : Math.floor(issuedAt.getTime() / 1_000);
+  const end = Math.floor(expiresAt.getTime() / 1_000);
+  return {
+    sub: `${SERVICE_ACCOUNT}${account}`,
+    jti,
+    ...(tenantId === null ? {} : { tenant_id: tenantId }),
+    type: use,
+    token_use: use,
+    scopes: [...scopes],
+    scope: scopes.join(' '),
+    iat: begin,
+    nbf: begin,
+    exp: use === 'access' ? Math.min(end, begin + ACCESS_TOKEN_SECONDS) : end,
+  };
+}
+
+function holderOf(payload: JWTPayload): Verified | null {
+  const { sub = '', sid, jti } = payload;
+  if (sub.startsWith(USER) && typeof sid === 'string') {
+    return { kind: 'user', userId: sub.slice(USER.length), sessionId: sid, payload };
+  }
+  return sub.startsWith(SERVICE_ACCOUNT) && jti !== undefined ? { kind: 'service_account', jti, payload } : null;
+}
+
 async function verifiedPayload(token: string, key: Buffer): Promise<JWTPayload | null> {
   try {
     const { payload } = await jwtVerify(token, key, {
       algorithms: [ALGORITHM],
       issuer: ISSUER,
       audience: AUDIENCE,
-      requiredClaims: ['sub', 'sid', 'iat', 'exp'],
+      requiredClaims: ['sub', 'jti', 'iat', 'exp'],
     });
     return payload;
   } catch {

@@ -1,7 +1,16 @@
 import type { Database } from '../../db/client.js';
-import { findHome, findLogin, insertMembership, insertTenant, insertUser, PLATFORM_TENANT } from '../../db/identity.js';
+import {
+  findHome,
+  findLogin,
+  insertMembership,
+  insertTenant,
+  insertTenantMember,
+  insertUser,
+  PLATFORM_TENANT,
+} from '../../db/identity.js';
 import { newId } from '../../db/ids.js';
-import { insertWorkspace } from '../../db/workspaces.js';
+import { insertWorkspace, slugOf } from '../../db/workspaces.js';
+import { randomBytes } from 'node:crypto';
 import { conflict, invalid } from '../http/errors.js';
 import { hashPassword, passwordProblem } from './passwords.js';
 
@@ -26,6 +35,9 @@ export interface AdminAccount {
   readonly created: boolean;
 }
 
+/** Unique without asking: organisations may share a name. */
+export const tenantSlug = (name: string): string => `${slugOf(name)}-${randomBytes(3).toString('hex')}`;
+
 export const normaliseEmail = (email: string): string => email.normalize('NFKC').trim().toLowerCase();
 
 /** A person, their organisation, its first workspace and their ownership of it: all or nothing. */
@@ -47,6 +59,7 @@ async function insertAccount(
   made: {
     readonly account: Account;
     readonly tenantName: string;
+    readonly tenantSlug?: string;
     readonly workspaceName: string;
     readonly password: string;
     readonly isPlatformAdmin: boolean;
@@ -58,12 +71,17 @@ async function insertAccount(
   const passwordHash = await hashPassword(made.password);
   const { id, tenant_id: tenantId, email, name } = account;
   await db.transaction().execute(async (trx) => {
-    await insertTenant(trx, { id: tenantId, name: made.tenantName });
+    await insertTenant(trx, {
+      id: tenantId,
+      name: made.tenantName,
+      slug: made.tenantSlug ?? tenantSlug(made.tenantName),
+    });
     if (!(await insertUser(trx, { id, tenantId, email, name, passwordHash, isPlatformAdmin }))) {
       throw conflict('email: an account with this e-mail address exists; sign in instead.');
     }
     const workspace = { id: newId('ws'), tenantId, parentId: null, name: made.workspaceName };
     const { id: workspaceId } = await insertWorkspace(trx, workspace);
+    await insertTenantMember(trx, { tenantId, userId: id, role: 'owner' });
     await insertMembership(trx, { userId: id, workspaceId, role: 'owner' });
   });
   return account;
@@ -91,6 +109,7 @@ async function insertAdmin(db: Database, email: string, password: string): Promi
     await insertAccount(db, {
       account: { id: newId('usr'), tenant_id: PLATFORM_TENANT, email, name: 'Administrator' },
       tenantName: 'Platform',
+      tenantSlug: 'platform',
       workspaceName: 'Default',
       password,
       isPlatformAdmin: true,

@@ -12,6 +12,8 @@ export interface AuditEntry {
   readonly entityId: string;
   /** Never a secret, a token or a body. */
   readonly metadata?: Readonly<Record<string, Json>>;
+  /** The caller's address. */
+  readonly ip?: string | undefined;
   readonly requestId: string | null;
 }
 

@@ -1,26 +1,51 @@
 import type { Database } from '../../db/client.js';
 import { equalSecrets, sha256Hex } from '../../db/crypto.js';
-import { findPrincipal, findToken, touchToken, type Principal, type TokenHolder } from '../../db/identity.js';
+import { PLATFORM_TENANT } from '../../db/identity.js';
+import {
+  findApiKey,
+  findDeployment,
+  findOrgToken,
+  findServiceAccount,
+  findToken,
+  type TokenHolder,
+} from '../../db/principals.js';
 import { findWorkspace } from '../../db/workspaces.js';
-import { ApiError, forbidden, notFound, unauthenticated } from '../http/errors.js';
-import type { Actor, Auth } from '../actor.js';
+import { forbidden, notFound } from '../http/errors.js';
+import { anonymous, type Actor, type ActorType, type Auth } from '../actor.js';
 import type { TokenSigner } from './access-tokens.js';
-import { mayUseCookie, type RequestOrigin } from './origin.js';
-import { ACCESS_COOKIE } from './session-cookies.js';
-import { allCapabilities, roleCapabilities, strongestRole, tokenCapabilities } from './roles.js';
+import { checkOrigin, presentedToken, wrongCredential } from './credentials.js';
+import type { RequestOrigin } from './origin.js';
+import { reached } from './reached.js';
+import { allCapabilities, roleCapabilities, tokenCapabilities } from './roles.js';
+import { allScopes, scopeCapabilities } from './scopes.js';
+import { createTouch, type Touch } from './touch.js';
+import { createUserActor } from './user-actor.js';
 
 /** What a request says of its caller. */
 export interface Credentials {
   readonly auth: Auth;
   readonly authorization: string | undefined;
+  /** X-API-Key. */
+  readonly apiKey?: string | undefined;
   readonly cookies: Readonly<Record<string, string>>;
   /** X-Workspace-Id. */
   readonly workspaceHeader: string | undefined;
+  /** X-Tenant-Id. */
+  readonly tenantHeader?: string | undefined;
+  /** X-Tenant-Role. */
+  readonly roleHeader?: string | undefined;
   /** `:id` of a `workspace` route. */
   readonly pathWorkspaceId: string | undefined;
   /** The page that sent it; without it no cookie is accepted. */
   readonly origin?: RequestOrigin;
+  /** How much of a second factor the route asks for; default `normal`. */
+  readonly mfa?: MfaNeed;
+  /** The route is for people who proved their e-mail address. */
+  readonly verified?: boolean;
 }
+
+/** `none`: also before a required second factor is set up; `sensitive`: refused without one where the organisation says so. */
+export type MfaNeed = 'none' | 'normal' | 'sensitive';
 
 export interface AuthenticateDeps {
   readonly db: Database;
@@ -32,132 +57,150 @@ export interface AuthenticateDeps {
   readonly onError: (error: unknown) => void;
 }
 
-const TOUCH_EVERY_MS = 60_000;
-
-/** Both guards of the Integrations surface have sentences of their own; the other surfaces share one. */
-const missing: Record<Exclude<Auth, 'none'>, string> = {
-  workspace: 'missing workspace auth token',
-  admin: 'admin auth required',
-  user: 'Sign in first: send Authorization: Bearer <access token>, or the session cookie.',
-  member: 'Sign in first: send Authorization: Bearer <access or workspace token>, or the session cookie.',
-};
-const wrong: Record<Exclude<Auth, 'none'>, string> = {
-  workspace: 'invalid workspace auth token',
-  admin: 'invalid admin auth token',
-  user: 'The token is expired, revoked or not ours: refresh it or sign in again.',
-  member: 'The token is expired, revoked or not ours: refresh it or sign in again.',
-};
-
-const anonymous: Actor = {
-  type: 'anonymous',
-  id: 'anonymous',
-  workspaceId: '',
-  sessionId: null,
-  capabilities: new Set(),
-};
-
 /** Credentials of a route that wants some. */
-type Asked = Credentials & { readonly auth: Exclude<Auth, 'none'> };
+export type Asked = Credentials & { readonly auth: Exclude<Auth, 'none'> };
+
+type CredentialKind = Exclude<ActorType, 'anonymous'>;
+
+/** Which credentials open which routes; every other is wrong there. */
+const accepted: Readonly<Record<Asked['auth'], ReadonlySet<CredentialKind>>> = {
+  user: new Set(['user', 'workspace_token', 'org_token', 'api_key', 'admin']),
+  member: new Set(['user', 'workspace_token', 'api_key', 'admin']),
+  workspace: new Set(['user', 'workspace_token', 'org_token', 'api_key', 'admin']),
+  tenant: new Set(['user', 'api_key', 'service_account', 'admin']),
+  embed: new Set(['embed_token']),
+  admin: new Set(['user', 'org_token', 'admin']),
+};
+
+interface Presented {
+  readonly asked: Asked;
+  readonly token: string;
+}
+
+type Identify = (deps: AuthenticateDeps, presented: Presented, touch: Touch) => Promise<Actor>;
 
 export function createAuthenticate(deps: AuthenticateDeps): (credentials: Credentials) => Promise<Actor> {
   const touch = createTouch(deps);
+  const userActor = createUserActor(deps, touch);
+  const identify: Readonly<Record<Exclude<CredentialKind, 'user' | 'service_account'>, Identify>> = {
+    admin: adminActor,
+    workspace_token: tokenActor,
+    org_token: orgActor,
+    api_key: keyActor,
+    embed_token: embedActor,
+  };
   return async (credentials) => {
     const { auth } = credentials;
     if (auth === 'none') return anonymous;
     const asked = { ...credentials, auth };
-    const token = presentedToken(asked, deps);
-    if (deps.adminToken !== undefined && equalSecrets(token, deps.adminToken)) return adminActor(deps, asked);
-    if (token.split('.').length === 3) return userActor(deps, asked, token);
-    const holder = await reached(deps, findToken(deps.db, sha256Hex(token)));
-    if (holder === undefined) throw unauthenticated(wrong[auth]);
-    const actor = tokenActor(asked, holder);
-    touch(holder);
-    return actor;
+    const token = presentedToken(asked, deps.trustedOrigins);
+    const kind = kindOf(token, deps.adminToken);
+    if (kind === 'jwt') {
+      const verified = await deps.signer.verifyAccess(token);
+      if (verified === null || !accepted[auth].has(verified.kind)) throw wrongCredential(auth);
+      return verified.kind === 'user' ? userActor(asked, verified) : serviceActor(deps, asked, verified.jti);
+    }
+    if (!accepted[auth].has(kind)) throw wrongCredential(auth);
+    return identify[kind](deps, { asked, token }, touch);
   };
 }
 
-/** A header is chosen by the caller's program; a cookie is sent by the browser whoever asks it to, so its sender is checked. */
-function presentedToken(asked: Asked, { trustedOrigins }: AuthenticateDeps): string {
-  const bearer = /^bearer +(\S+) *$/i.exec(asked.authorization ?? '')?.[1];
-  if (bearer !== undefined) return bearer;
-  if (asked.authorization !== undefined && /^bearer\b/i.test(asked.authorization))
-    throw unauthenticated(missing[asked.auth]);
-  const cookie = asked.cookies[ACCESS_COOKIE];
-  if (cookie === undefined || cookie === '') throw unauthenticated(missing[asked.auth]);
-  if (asked.origin === undefined || !mayUseCookie(asked.origin, trustedOrigins)) {
-    throw forbidden('The session cookie is not accepted from another site: send Authorization: Bearer <access token>.');
-  }
-  return cookie;
+function kindOf(
+  token: string,
+  adminToken: string | undefined,
+): Exclude<CredentialKind, 'user' | 'service_account'> | 'jwt' {
+  if (adminToken !== undefined && equalSecrets(token, adminToken)) return 'admin';
+  if (/^as_(live|test)_/.test(token)) return 'api_key';
+  if (token.startsWith('org_')) return 'org_token';
+  if (token.startsWith('cdp_')) return 'embed_token';
+  return token.split('.').length === 3 ? 'jwt' : 'workspace_token';
 }
 
-async function adminActor(deps: AuthenticateDeps, asked: Asked): Promise<Actor> {
-  const workspaceId = asked.auth === 'workspace' ? (asked.pathWorkspaceId ?? '') : '';
+async function adminActor(deps: AuthenticateDeps, { asked }: Presented): Promise<Actor> {
   if (asked.auth === 'member') {
     throw forbidden('ADMIN_TOKEN opens /workspaces and /admin; here use a workspace token or a signed-in user.');
   }
-  if (asked.auth === 'workspace' && (await reached(deps, findWorkspace(deps.db, workspaceId))) === undefined) {
-    throw notFound('workspace', workspaceId);
-  }
-  return { type: 'admin', id: 'admin', workspaceId, sessionId: null, capabilities: allCapabilities };
+  const admin: Actor = {
+    ...anonymous,
+    type: 'admin',
+    id: 'admin',
+    capabilities: allCapabilities,
+    scopes: allScopes,
+    role: 'owner',
+  };
+  if (asked.auth === 'tenant') return { ...admin, tenantId: asked.tenantHeader || PLATFORM_TENANT };
+  if (asked.auth !== 'workspace') return admin;
+  const workspaceId = asked.pathWorkspaceId ?? '';
+  const workspace = await reached(deps, findWorkspace(deps.db, workspaceId));
+  if (workspace === undefined) throw notFound('workspace', workspaceId);
+  return { ...admin, workspaceId, tenantId: workspace.tenant_id };
 }
 
-function tokenActor(asked: Asked, { id, workspaceId }: TokenHolder): Actor {
-  const foreign = asked.auth === 'workspace' && asked.pathWorkspaceId !== workspaceId;
-  if (foreign || asked.auth === 'admin') throw unauthenticated(wrong[asked.auth]);
+async function tokenActor(deps: AuthenticateDeps, { asked, token }: Presented, touch: Touch): Promise<Actor> {
+  const holder = await found(asked, reached(deps, findToken(deps.db, sha256Hex(token))));
+  requireOwn(asked, holder.workspaceId);
+  touch('workspace_tokens', holder);
+  return { ...of(holder), type: 'workspace_token', capabilities: tokenCapabilities };
+}
+
+async function keyActor(deps: AuthenticateDeps, { asked, token }: Presented, touch: Touch): Promise<Actor> {
+  const holder = await found(asked, reached(deps, findApiKey(deps.db, sha256Hex(token))));
+  requireOwn(asked, holder.workspaceId);
+  requireTenant(asked, holder.tenantId);
+  touch('api_keys', holder);
+  return {
+    ...of(holder),
+    type: 'api_key',
+    capabilities: scopeCapabilities(holder.scopes),
+    scopes: new Set(holder.scopes),
+    isLive: holder.environment === 'live',
+    ...(holder.rateLimit === null ? {} : { ratePerMinute: holder.rateLimit }),
+  };
+}
+
+/** Opens every workspace of its organisation as an administrator would. */
+async function orgActor(deps: AuthenticateDeps, { asked, token }: Presented, touch: Touch): Promise<Actor> {
+  const workspaceId = asked.auth === 'workspace' ? (asked.pathWorkspaceId ?? '') : '';
+  const holder = await found(asked, reached(deps, findOrgToken(deps.db, { tokenHash: sha256Hex(token), workspaceId })));
+  if (holder.workspaceId !== workspaceId) throw wrongCredential(asked.auth);
+  touch('org_tokens', holder);
+  return { ...of(holder), type: 'org_token', capabilities: roleCapabilities.admin, role: 'admin' };
+}
+
+async function embedActor(deps: AuthenticateDeps, { asked, token }: Presented, touch: Touch): Promise<Actor> {
+  const holder = await found(asked, reached(deps, findDeployment(deps.db, sha256Hex(token))));
+  checkOrigin(asked.origin, holder.allowedOrigins);
+  touch('deployments', holder);
+  return { ...of(holder), type: 'embed_token', definitionId: holder.definitionId };
+}
+
+async function serviceActor(deps: AuthenticateDeps, asked: Asked, jti: string): Promise<Actor> {
+  const holder = await found(asked, reached(deps, findServiceAccount(deps.db, jti)));
+  if (holder.tenantId !== null) requireTenant(asked, holder.tenantId);
+  const tenantId = holder.tenantId ?? asked.tenantHeader ?? '';
+  const scopes = new Set(holder.scopes);
+  const { account, workspaceId } = holder;
+  const capabilities = scopeCapabilities(scopes);
+  return { ...anonymous, type: 'service_account', id: account, workspaceId, tenantId, capabilities, scopes };
+}
+
+const of = ({ id, workspaceId, tenantId }: TokenHolder): Actor => ({ ...anonymous, id, workspaceId, tenantId });
+
+async function found<T>(asked: Asked, query: Promise<T | undefined>): Promise<T> {
+  const holder = await query;
+  if (holder === undefined) throw wrongCredential(asked.auth);
+  return holder;
+}
+
+function requireOwn(asked: Asked, workspaceId: string): void {
+  if (asked.auth === 'workspace' && asked.pathWorkspaceId !== workspaceId) throw wrongCredential(asked.auth);
   if (asked.auth === 'member' && (asked.workspaceHeader || workspaceId) !== workspaceId) {
     throw forbidden(`X-Workspace-Id: this token belongs to ${workspaceId} and opens no other workspace.`);
   }
-  return { type: 'workspace_token', id, workspaceId, sessionId: null, capabilities: tokenCapabilities };
 }
 
-async function userActor(deps: AuthenticateDeps, asked: Asked, token: string): Promise<Actor> {
-  const claims = await deps.signer.verifyAccess(token);
-  if (claims === null) throw unauthenticated(wrong[asked.auth]);
-  const principal = await reached(deps, findPrincipal(deps.db, { ...claims, workspaceId: workspaceAsked(asked) }));
-  if (principal === undefined) throw unauthenticated(wrong[asked.auth]);
-  const user = { type: 'user', id: claims.userId, sessionId: claims.sessionId } as const;
-  if (asked.auth === 'user') return { ...user, workspaceId: '', capabilities: new Set() };
-  if (asked.auth !== 'admin') return { ...user, ...membership(asked, principal) };
-  if (!principal.isPlatformAdmin) throw forbidden('This needs ADMIN_TOKEN or a platform administrator.');
-  return { ...user, workspaceId: '', capabilities: allCapabilities };
-}
-
-function workspaceAsked(asked: Asked): string | undefined {
-  if (asked.auth === 'workspace') return asked.pathWorkspaceId ?? '';
-  return asked.auth === 'member' ? asked.workspaceHeader || undefined : undefined;
-}
-
-function membership(asked: Asked, { workspaceId, roles }: Principal): Pick<Actor, 'workspaceId' | 'capabilities'> {
-  const role = strongestRole(roles);
-  if (role !== undefined) return { workspaceId, capabilities: roleCapabilities[role] };
-  if (asked.auth === 'workspace') throw notFound('workspace', workspaceId);
-  throw forbidden(
-    asked.workspaceHeader
-      ? `X-Workspace-Id: you are no member of workspace "${workspaceId}".`
-      : 'The workspace of your session is gone or you left it: name another in X-Workspace-Id, or sign in again.',
-  );
-}
-
-async function reached<T>({ onError }: AuthenticateDeps, query: Promise<T>): Promise<T> {
-  try {
-    return await query;
-  } catch (error) {
-    onError(error);
-    throw new ApiError(503, 'The database cannot be reached: try again shortly.', {
-      extra: { code: 'platform_unavailable' },
-      headers: { 'retry-after': '1' },
-    });
+function requireTenant(asked: Asked, tenantId: string): void {
+  if (asked.auth === 'tenant' && (asked.tenantHeader || tenantId) !== tenantId) {
+    throw forbidden('X-Tenant-Id: this credential belongs to another organisation.');
   }
-}
-
-/** Writes `last_used_at` at most once a minute and behind the request, which does not wait for it. */
-function createTouch({ db, onError }: AuthenticateDeps): (holder: TokenHolder) => void {
-  const underWay = new Set<string>();
-  return ({ id, lastUsedAt }) => {
-    if (underWay.has(id) || Date.now() - (lastUsedAt?.getTime() ?? 0) < TOUCH_EVERY_MS) return;
-    underWay.add(id);
-    void touchToken(db, id)
-      .catch(onError)
-      .finally(() => underWay.delete(id));
-  };
 }

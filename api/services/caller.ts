@@ -1,13 +1,13 @@
-import { findPrincipal } from '../../db/identity.js';
+import { findPrincipal } from '../../db/principals.js';
 import type { Database } from '../../db/client.js';
 import type { Role } from '../../db/tables.js';
-import type { Actor } from '../actor.js';
+import type { Actor, ActorType } from '../actor.js';
 import { roles, strongestRole } from './roles.js';
 
 /** Everything an actor is where audiences name people: id, e-mail address, and its role with all weaker ones. */
 export async function identitiesOf(db: Database, actor: Actor): Promise<readonly string[]> {
-  if (actor.type === 'workspace_token') return [actor.id, ...rolesFrom('developer')];
-  if (actor.type === 'admin') return [actor.id, ...rolesFrom('owner')];
+  const standing = roleOf[actor.type];
+  if (standing !== undefined) return [actor.id, ...rolesFrom(standing)];
   if (actor.type !== 'user' || actor.sessionId === null) return [actor.id];
   const { id: userId, sessionId, workspaceId } = actor;
   const [principal, user] = await Promise.all([
@@ -21,6 +21,14 @@ export async function identitiesOf(db: Database, actor: Actor): Promise<readonly
     ...(role === undefined ? [] : rolesFrom(role)),
   ];
 }
+
+/** What a program counts as where people are named by role. */
+const roleOf: Partial<Record<ActorType, Role>> = {
+  workspace_token: 'developer',
+  org_token: 'admin',
+  api_key: 'editor',
+  admin: 'owner',
+};
 
 /** `roles` has the strongest first. */
 const rolesFrom = (strongest: Role): readonly string[] =>

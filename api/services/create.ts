@@ -44,6 +44,7 @@ export function createServices({ config, db, temporal, news, log }: ServiceDeps)
       audit,
       masterKey: config.masterKey,
       signup: config.signup,
+      lock: config.lock,
       trustedOrigins: config.corsOrigins.filter((origin) => origin !== '*'),
       onError: (error) => log.warn({ reason: String(error) }, 'a last-used time was not written'),
       ...(config.adminToken === undefined ? {} : { adminToken: config.adminToken }),

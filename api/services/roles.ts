@@ -25,13 +25,18 @@ const leastRole: Record<Capability, Role> = {
   'token.read': 'admin',
   'token.write': 'admin',
   'audit.read': 'admin',
+  'usage.read': 'viewer',
+  'member.read': 'viewer',
+  'member.write': 'admin',
+  'deployment.read': 'viewer',
+  'deployment.write': 'developer',
   'workspace.read': 'viewer',
   'workspace.write': 'admin',
 };
 
 export const lowestRole = (capability: Capability): Role => leastRole[capability];
 
-const atLeast = (role: Role, least: Role): boolean => roles.indexOf(role) <= roles.indexOf(least);
+export const atLeast = (role: Role, least: Role): boolean => roles.indexOf(role) <= roles.indexOf(least);
 
 const capabilitiesOf = (role: Role): ReadonlySet<Capability> =>
   new Set(capabilities.filter((capability) => atLeast(role, leastRole[capability])));

@@ -86,6 +86,7 @@ export function createWorkspaceService(deps: WorkspaceDeps): WorkspaceService {
 
 function listedFor(actor: Actor): ListedFor {
   if (actor.type === 'admin') return 'everybody';
+  if (actor.type === 'org_token') return { tenantId: actor.tenantId };
   return actor.type === 'user' ? { userId: actor.id } : { workspaceId: actor.workspaceId };
 }
 
@@ -101,7 +102,8 @@ async function create(
   input: NewWorkspaceInput & { readonly id: string },
 ): Promise<CreatedWorkspace> {
   const { id, name, parent_id, max_concurrent_tasks: maxConcurrentTasks, secrets = {}, ...settings } = input;
-  const parentId = parent_id ?? (actor.type === 'workspace_token' ? actor.workspaceId : null);
+  const isBound = actor.type === 'workspace_token' || actor.type === 'api_key';
+  const parentId = parent_id ?? (isBound ? actor.workspaceId : null);
   return db.transaction().execute(async (trx) => {
     const tenantId = await tenantFor(trx, actor, parentId);
     const size = maxConcurrentTasks === undefined ? {} : { maxConcurrentTasks };
@@ -130,15 +132,19 @@ async function tenantFor(trx: Database, actor: Actor, parentId: string | null): 
     return (await existing(trx, parentId)).tenant_id;
   }
   if (actor.type === 'user') return findTenant(trx, actor.id);
-  await insertTenant(trx, { id: PLATFORM_TENANT, name: 'Platform' });
+  if (actor.type === 'org_token') return actor.tenantId;
+  await insertTenant(trx, { id: PLATFORM_TENANT, name: 'Platform', slug: 'platform' });
   return PLATFORM_TENANT;
 }
 
 /** A parent the actor has no role in is not there for them. */
 async function writableParent(db: Database, actor: Actor, parentId: string): Promise<WorkspaceRow> {
   if (actor.type === 'workspace_token' && actor.workspaceId !== parentId) throw notFound('workspace', parentId);
+  if (actor.type === 'api_key') throw forbidden('An API key makes no workspaces: use a workspace token or sign in.');
   if (actor.type === 'user') await requireWrite(db, actor, parentId);
-  return existing(db, parentId);
+  const parent = await existing(db, parentId);
+  if (actor.type === 'org_token' && parent.tenant_id !== actor.tenantId) throw notFound('workspace', parentId);
+  return parent;
 }
 
 async function requireWrite(db: Database, actor: Actor, workspaceId: string): Promise<Role> {

@@ -54,7 +54,7 @@ const EVERY_KIND = [
 
 export async function openSegments(): Promise<SegmentStage> {
   const { db, close } = await testDatabase();
-  await db.insertInto('tenants').values({ id: 'ten_1', name: 'T' }).execute();
+  await db.insertInto('tenants').values({ id: 'ten_1', name: 'T', slug: 't' }).execute();
   await db
     .insertInto('workspaces')
     .values({ id: 'ws_1', tenant_id: 'ten_1', parent_id: null, slug: 'w', name: 'W', settings: '{}', deleted_at: null })

@@ -66,7 +66,7 @@ export const keyOf = (run: RunRef): string => effectKey(run.runId, 'n/1');
 
 export async function openStage(): Promise<Stage> {
   const { db, close } = await testDatabase();
-  await db.insertInto('tenants').values({ id: 'ten_1', name: 'T' }).execute();
+  await db.insertInto('tenants').values({ id: 'ten_1', name: 'T', slug: 't' }).execute();
   for (const id of ['ws_1', 'ws_2'])
     await db
       .insertInto('workspaces')

@@ -27,7 +27,11 @@ async function startKit(options: Parameters<typeof start>[0]): Promise<KitServer
 }
 
 test('past its limit a caller gets 429 with Retry-After; others go on', async () => {
-  const kit = await startKit({ db, rows: kitRows(open), config: { rateLimits: { auth: 2, public: 2, api: 2 } } });
+  const kit = await startKit({
+    db,
+    rows: kitRows(open),
+    config: { rateLimits: { auth: 2, public: 2, api: 2, key: 2 } },
+  });
   const things = (name: string): Promise<Answered> =>
     send(`${kit.url}/things`, { headers: { authorization: `Bearer ${name}` } });
   const first = await things('ann');
@@ -47,7 +51,7 @@ test('past its limit a caller gets 429 with Retry-After; others go on', async ()
 });
 
 test('sign-ins are counted over all processes, and guessed credentials by address', async () => {
-  const config = { rateLimits: { auth: 3, public: 100, api: 2 } };
+  const config = { rateLimits: { auth: 3, public: 100, api: 2, key: 2 } };
   const one = await startKit({ db, rows: kitRows(open), config });
   const two = await startKit({ db, rows: kitRows(open), config });
   const attempt = async ({ url }: { readonly url: string }): Promise<number> => {
@@ -64,7 +68,7 @@ test('sign-ins are counted over all processes, and guessed credentials by addres
 });
 
 test('behind a proxy the address it added counts, not what the caller wrote', async () => {
-  const config = { trustProxy: true, rateLimits: { auth: 1, public: 1, api: 1 } };
+  const config = { trustProxy: true, rateLimits: { auth: 1, public: 1, api: 1, key: 1 } };
   const kit = await startKit({ db, rows: kitRows(open), config });
   const from = async (forwarded: string): Promise<number> =>
     (await send(`${kit.url}/things/count`, { headers: { 'x-forwarded-for': forwarded } })).status;

@@ -37,7 +37,7 @@ describe('access token', () => {
   test('holds the documented claims', async () => {
     const person = await signUp(world);
     expect(decodeJwt(person.bearer)).toMatchObject({
-      sub: person.id,
+      sub: `user:${person.id}`,
       sid: expect.stringMatching(/^ses_/),
       ws: person.workspace,
       tenant_id: expect.stringMatching(/^ten_/),

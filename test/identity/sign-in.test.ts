@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
-import { recordFailedLogin, recordGoodLogin } from '../../db/identity.js';
+import { createLoginGuards } from '../../db/login-guards.js';
+import { defaultLock } from '../../api/services/auth.js';
 import { verifyPassword } from '../../api/services/passwords.js';
 import {
   buildAccount,
@@ -153,15 +154,14 @@ describe('login', () => {
     const { email, id } = await signUp(world);
     const attempt = (password: string): Promise<Answer> => world.call('auth.login', { body: { email, password } });
     for (let i = 0; i < 4; i += 1) await expect(attempt('wrong horse')).rejects.toEqual(status(401));
-    await expect(attempt('wrong horse')).rejects.toEqual(status(429));
+    await expect(attempt('wrong horse')).rejects.toEqual(status(423));
     await expect(attempt('correct horse')).rejects.toMatchObject({
-      status: 429,
-      headers: { 'retry-after': expect.stringMatching(/^(900|8\d\d)$/) },
+      status: 423,
+      headers: { 'retry-after': expect.stringMatching(/^(3600|35\d\d)$/) },
     });
     await database.db
-      .updateTable('users')
+      .updateTable('login_guards')
       .set({ locked_until: sql<Date>`now()` })
-      .where('id', '=', id)
       .execute();
     await expect(attempt('wrong horse')).rejects.toEqual(status(401));
     expect((await attempt('correct horse')).body.user.id).toBe(id);
@@ -183,13 +183,13 @@ describe('login', () => {
     );
     const codes = guesses.map((guess) => (guess.status === 'rejected' ? guess.reason.status : 200));
     expect(codes.filter((code) => code === 401)).toHaveLength(4);
-    expect(codes.filter((code) => code === 429)).toHaveLength(8);
+    expect(codes.filter((code) => code === 423)).toHaveLength(8);
   });
 
   test('the right password, checked while the account was being locked, wins nothing', async () => {
-    const { id } = await signUp(world);
-    for (let i = 0; i < 5; i += 1) await recordFailedLogin(database.db, id);
-    expect(await recordGoodLogin(database.db, id)).toBe(false);
+    const guards = createLoginGuards(database.db, defaultLock);
+    for (let i = 0; i < 5; i += 1) await guards.recordFailure('somebody@example.com');
+    expect(await guards.recordSuccess('somebody@example.com')).toBe(false);
   });
 
   test('logins at the same moment do not count as failures', async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
 import { sha256Hex } from '../../db/crypto.js';
-import { findToken, touchToken } from '../../db/identity.js';
+import { findToken, touchCredential } from '../../db/principals.js';
 import {
   ADMIN_TOKEN,
   createWorld,
@@ -118,16 +118,16 @@ describe('last_used_at', () => {
   test('moves at most once a minute', async () => {
     const token = (await mint(ada.workspace)).body.auth_token;
     const { id } = (await findToken(database.db, sha256Hex(token))) ?? { id: '' };
-    await touchToken(database.db, id);
+    await touchCredential(database.db, 'workspace_tokens', id);
     const first = await lastUsed(token);
-    await touchToken(database.db, id);
+    await touchCredential(database.db, 'workspace_tokens', id);
     expect(await lastUsed(token)).toEqual(first);
     await database.db
       .updateTable('workspace_tokens')
       .set({ last_used_at: sql<Date>`now() - interval '61 seconds'` })
       .where('id', '=', id)
       .execute();
-    await touchToken(database.db, id);
+    await touchCredential(database.db, 'workspace_tokens', id);
     expect((await lastUsed(token))?.getTime()).toBeGreaterThanOrEqual(first?.getTime() ?? Infinity);
   });
 });

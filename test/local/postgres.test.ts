@@ -108,7 +108,7 @@ describe('the local Postgres', () => {
 describe('a test database', () => {
   test('is migrated, empty and its own', async () => {
     const [one, two] = await Promise.all([testDatabase(), testDatabase()]);
-    await one.db.insertInto('tenants').values({ id: 'ten_1', name: 'One' }).execute();
+    await one.db.insertInto('tenants').values({ id: 'ten_1', name: 'One', slug: 'one' }).execute();
     expect(await one.db.selectFrom('tenants').select('name').execute()).toEqual([{ name: 'One' }]);
     expect(await two.db.selectFrom('tenants').select('name').execute()).toEqual([]);
     await Promise.all([one.close(), two.close()]);

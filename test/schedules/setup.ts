@@ -28,7 +28,7 @@ export async function seedWorkspace(
 ): Promise<TestWorkspace> {
   const tenantId = newId('ten');
   const workspaceId = newId('ws');
-  await db.insertInto('tenants').values({ id: tenantId, name: 'Tenant' }).execute();
+  await db.insertInto('tenants').values({ id: tenantId, name: 'Tenant', slug: tenantId }).execute();
   await db
     .insertInto('workspaces')
     .values({ id: workspaceId, tenant_id: tenantId, slug: workspaceId, name: 'Workspace', ...settings })

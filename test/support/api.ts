@@ -50,6 +50,7 @@ export async function startTestApi({ temporal, env = {} }: TestApiOptions): Prom
     KEELSON_RATE_LIMIT_AUTH: '1000000',
     KEELSON_RATE_LIMIT_PUBLIC: '1000000',
     KEELSON_RATE_LIMIT_API: '1000000',
+    KEELSON_RATE_LIMIT_KEY: '1000000',
     LOG_LEVEL: 'silent',
     ...env,
   });

@@ -6,7 +6,7 @@ import type { StreamSettings } from '../../api/http/sse.js';
 import { unauthenticated } from '../../api/http/errors.js';
 import { listen, type Listening } from '../../api/http/listen.js';
 import type { AuditEntry } from '../../api/services/audit.js';
-import { capabilities, type Actor, type Capability } from '../../api/actor.js';
+import { anonymous, capabilities, type Actor, type Capability } from '../../api/actor.js';
 import { type Route } from '../../api/http/route.js';
 import type { Services } from '../../api/services/index.js';
 import { allRoutes } from '../../api/server.js';
@@ -36,7 +36,7 @@ export const testConfig: HttpConfig = {
   version: '1.2.3',
   corsOrigins: ['https://app.example.com'],
   trustProxy: false,
-  rateLimits: { auth: 1_000_000, public: 1_000_000, api: 1_000_000 },
+  rateLimits: { auth: 1_000_000, public: 1_000_000, api: 1_000_000, key: 1_000_000 },
 };
 
 /** The kit over rows of the test's own on a real socket; the bearer token is `<name>` or `<name>:<capability,...>`. */
@@ -90,10 +90,10 @@ function actorOf(authorization: string | undefined): Actor {
   const [, name, granted] = /^Bearer (\w+)(?::(.*))?$/.exec(authorization ?? '') ?? [];
   if (name === undefined) throw unauthenticated('Sign in first.');
   return {
+    ...anonymous,
     type: 'user',
     id: name,
     workspaceId: `ws_${name}`,
-    sessionId: null,
     // -- reason: what a test writes behind the colon are capabilities
     capabilities: new Set((granted?.split(',') as Capability[] | undefined) ?? capabilities),
   };

@@ -8,7 +8,7 @@ import { linePlan, pass } from './plans.js';
 
 /** A tenant with the workspaces `ws_1` and `ws_2`. */
 export async function seedWorkspaces(db: Database): Promise<void> {
-  await db.insertInto('tenants').values({ id: 'ten_1', name: 'T' }).execute();
+  await db.insertInto('tenants').values({ id: 'ten_1', name: 'T', slug: 't' }).execute();
   const row = { tenant_id: 'ten_1', parent_id: null, settings: '{}', deleted_at: null };
   await db
     .insertInto('workspaces')

@@ -1,0 +1,9 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Client } from '../services/sessions.js';
+
+/** Where a request comes from, for sessions and the audit log. */
+export const clientOf = (request: {
+  readonly ip: string;
+  readonly requestId: string;
+  readonly headers: IncomingHttpHeaders;
+}): Client => ({ ip: request.ip, requestId: request.requestId, userAgent: request.headers['user-agent'] ?? null });

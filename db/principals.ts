@@ -1,0 +1,161 @@
+import { sql } from 'kysely';
+import type { Database } from './client.js';
+import type { MfaPolicy, Role } from './tables.js';
+
+/** Who holds a credential, and where it opens what: one query for each kind. */
+
+export interface Principal {
+  readonly userId: string;
+  /** The session's organisation. */
+  readonly tenantId: string;
+  /** The user's role in it as a whole; null: a guest of single workspaces. */
+  readonly tenantRole: Role | null;
+  readonly workspaceId: string;
+  /** The organisation of that workspace; null when there is no such workspace. */
+  readonly workspaceTenantId: string | null;
+  readonly isPlatformAdmin: boolean;
+  readonly isVerified: boolean;
+  readonly mfaPolicy: MfaPolicy;
+  /** Whether the user proved a second factor in this session. */
+  readonly hasMfa: boolean;
+  readonly lastSeenAt: Date | null;
+  /** Held in the workspace and its ancestors; empty when the workspace is gone or the user is no member. */
+  readonly roles: readonly Role[];
+}
+
+/** Everything a signed-in request needs, in one query. Without `workspaceId` the session's own workspace is meant. */
+export async function findPrincipal(
+  db: Database,
+  asked: { readonly sessionId: string; readonly userId: string; readonly workspaceId: string | undefined },
+): Promise<Principal | undefined> {
+  const { rows } = await sql<Principal>`
+    with recursive caller as (
+      select s.user_id, s.mfa_at, s.last_seen_at, u.is_platform_admin, u.email_verified_at, t.id as tenant_id, t.mfa_policy,
+        coalesce(${asked.workspaceId ?? null}::text, s.workspace_id) as workspace_id
+      from sessions s join users u on u.id = s.user_id
+      join workspaces home on home.id = s.workspace_id join tenants t on t.id = home.tenant_id
+      where s.id = ${asked.sessionId} and s.user_id = ${asked.userId} and s.revoked_at is null and s.expires_at > now()
+        and u.disabled_at is null and t.is_active
+    ), line as (
+      select w.id, w.parent_id, w.tenant_id from workspaces w join caller on w.id = caller.workspace_id
+        where w.deleted_at is null
+      union
+      select p.id, p.parent_id, p.tenant_id from workspaces p join line on p.id = line.parent_id where p.deleted_at is null
+    )
+    select user_id as "userId", caller.tenant_id as "tenantId", workspace_id as "workspaceId",
+      (select tenant_id from line where id = caller.workspace_id) as "workspaceTenantId",
+      (select role from tenant_members m where m.tenant_id = caller.tenant_id and m.user_id = caller.user_id) as "tenantRole",
+      is_platform_admin as "isPlatformAdmin", email_verified_at is not null as "isVerified",
+      mfa_policy as "mfaPolicy", mfa_at is not null as "hasMfa", last_seen_at as "lastSeenAt",
+      array(select m.role from memberships m join line on line.id = m.workspace_id where m.user_id = caller.user_id) as roles
+    from caller`.execute(db);
+  return rows[0];
+}
+
+/** The tables whose rows are credentials that a request shows as they are; all are kept as SHA-256. */
+export type CredentialTable = 'workspace_tokens' | 'org_tokens' | 'api_keys' | 'deployments';
+
+export interface TokenHolder {
+  readonly id: string;
+  readonly workspaceId: string;
+  readonly tenantId: string;
+  readonly lastUsedAt: Date | null;
+}
+
+export const findToken = (db: Database, tokenHash: string): Promise<TokenHolder | undefined> =>
+  db
+    .selectFrom('workspace_tokens as t')
+    .innerJoin('workspaces as w', 'w.id', 't.workspace_id')
+    .select(['t.id', 't.workspace_id as workspaceId', 'w.tenant_id as tenantId', 't.last_used_at as lastUsedAt'])
+    .where('t.token_hash', '=', tokenHash)
+    .where('t.revoked_at', 'is', null)
+    .where('w.deleted_at', 'is', null)
+    .executeTakeFirst();
+
+/** Its `workspaceId` is the one asked for when that is the organisation's, else empty. */
+export const findOrgToken = (
+  db: Database,
+  { tokenHash, workspaceId }: { readonly tokenHash: string; readonly workspaceId: string },
+): Promise<TokenHolder | undefined> =>
+  db
+    .selectFrom('org_tokens as t')
+    .innerJoin('tenants as o', 'o.id', 't.tenant_id')
+    .leftJoin('workspaces as w', (join) =>
+      join.onRef('w.tenant_id', '=', 't.tenant_id').on('w.id', '=', workspaceId).on('w.deleted_at', 'is', null),
+    )
+    .select(['t.id', 't.tenant_id as tenantId', 't.last_used_at as lastUsedAt'])
+    .select(sql<string>`coalesce(w.id, '')`.as('workspaceId'))
+    .where('t.token_hash', '=', tokenHash)
+    .where('t.revoked_at', 'is', null)
+    .where('o.is_active', '=', true)
+    .executeTakeFirst();
+
+export interface KeyHolder extends TokenHolder {
+  readonly environment: 'live' | 'test';
+  readonly scopes: readonly string[];
+  readonly rateLimit: number | null;
+}
+
+export const findApiKey = (db: Database, keyHash: string): Promise<KeyHolder | undefined> =>
+  db
+    .selectFrom('api_keys as k')
+    .innerJoin('workspaces as w', 'w.id', 'k.workspace_id')
+    .innerJoin('tenants as o', 'o.id', 'k.tenant_id')
+    .select(['k.id', 'k.workspace_id as workspaceId', 'k.tenant_id as tenantId', 'k.last_used_at as lastUsedAt'])
+    .select(['k.environment', 'k.scopes', 'k.rate_limit as rateLimit'])
+    .where('k.key_hash', '=', keyHash)
+    .where('k.revoked_at', 'is', null)
+    .where('w.deleted_at', 'is', null)
+    .where('o.is_active', '=', true)
+    .executeTakeFirst();
+
+export interface EmbedHolder extends TokenHolder {
+  readonly definitionId: string;
+  readonly allowedOrigins: readonly string[];
+}
+
+export const findDeployment = (db: Database, tokenHash: string): Promise<EmbedHolder | undefined> =>
+  db
+    .selectFrom('deployments as d')
+    .innerJoin('workspaces as w', 'w.id', 'd.workspace_id')
+    .select(['d.id', 'd.workspace_id as workspaceId', 'w.tenant_id as tenantId', 'd.last_used_at as lastUsedAt'])
+    .select(['d.definition_id as definitionId', 'd.allowed_origins as allowedOrigins'])
+    .where('d.token_hash', '=', tokenHash)
+    .where('d.revoked_at', 'is', null)
+    .where('w.deleted_at', 'is', null)
+    .executeTakeFirst();
+
+export interface ServiceAccountHolder {
+  readonly jti: string;
+  readonly account: string;
+  /** null: the whole platform. */
+  readonly tenantId: string | null;
+  /** The organisation's first workspace; empty without one. */
+  readonly workspaceId: string;
+  readonly scopes: readonly string[];
+}
+
+/** A service account's token that is neither revoked nor over. */
+export const findServiceAccount = (db: Database, jti: string): Promise<ServiceAccountHolder | undefined> =>
+  db
+    .selectFrom('service_account_tokens as t')
+    .select(['t.jti', 't.account', 't.tenant_id as tenantId', 't.scopes'])
+    .select(
+      sql<string>`coalesce((select w.id from workspaces w where w.tenant_id = t.tenant_id and w.deleted_at is null
+        order by w.parent_id is not null, w.created_at, w.id limit 1), '')`.as('workspaceId'),
+    )
+    .where('t.jti', '=', jti)
+    .where('t.revoked_at', 'is', null)
+    .where(sql<boolean>`t.expires_at > now()`)
+    .executeTakeFirst();
+
+/** At most once a minute, whoever asks. */
+export async function touchCredential(db: Database, table: CredentialTable, id: string): Promise<void> {
+  await sql`update ${sql.table(table)} set last_used_at = now()
+    where id = ${id} and coalesce(last_used_at < now() - interval '1 minute', true)`.execute(db);
+}
+
+export async function touchSession(db: Database, id: string): Promise<void> {
+  await sql`update sessions set last_seen_at = now()
+    where id = ${id} and coalesce(last_seen_at < now() - interval '1 minute', true)`.execute(db);
+}
