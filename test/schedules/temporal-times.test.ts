@@ -104,6 +104,13 @@ test('random expressions mean the same to Temporal', async () => {
   );
 });
 
+test.each(['0 * * 5 1-7/1', '0 9 * * 1-7/3', '0 9 * * 5/2', '0 9 * * 7'])('a Sunday written as 7: %s', async (text) => {
+  const read = readCron(text);
+  if (!('expression' in read)) throw new Error(read.problem);
+  const from = Date.parse('2027-05-25T00:00:00Z');
+  await expectAgreement({ expression: read.expression, timezone: 'UTC' }, from, from + 14 * 24 * HOUR);
+});
+
 test('the server knows every zone we accept by the name we give it', async () => {
   for (const timezone of ['UTC', 'US/Eastern', 'asia/kolkata', 'Europe/Kyiv', 'EST', 'Etc/GMT+5']) {
     await expectAgreement({ expression: '0 9 * * *', timezone }, Date.parse('2027-06-01'), Date.parse('2027-06-04'));

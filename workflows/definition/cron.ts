@@ -14,12 +14,13 @@ const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', '
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 const MINUTE: Field = { name: 'minute', min: 0, max: 59, words: [] };
 const HOUR: Field = { name: 'hour', min: 0, max: 23, words: [] };
+const WEEKDAY: Field = { name: 'day of week', min: 0, max: 7, words: DAYS };
 const FIELDS: readonly Field[] = [
   MINUTE,
   HOUR,
   { name: 'day of month', min: 1, max: 31, words: [] },
   { name: 'month', min: 1, max: 12, words: MONTHS },
-  { name: 'day of week', min: 0, max: 7, words: DAYS },
+  WEEKDAY,
 ];
 
 const NICKNAMES: Readonly<Record<string, string>> = {
@@ -45,9 +46,15 @@ export function readCron(text: string): CronCheck {
   const read = FIELDS.map((field, index) => readField(field, fields[index] ?? ''));
   const problem = read.find((each) => 'problem' in each);
   if (problem !== undefined) return problem;
-  const expression = read.map((each) => ('expression' in each ? each.expression : '')).join(' ');
-  return checkFires(expression);
+  const parts = read.map((each) => ('expression' in each ? each.expression : ''));
+  return checkFires([...parts.slice(0, -1), withoutSeven(parts.at(-1) ?? '')].join(' '));
 }
+
+/** Temporal drops the Sunday that a stepped range ends with as 7, so it is written as 0. */
+const withoutSeven = (weekdays: string): string =>
+  weekdays.includes('7')
+    ? [...new Set(valuesOf(weekdays, WEEKDAY).map((day) => day % 7))].toSorted((a, b) => a - b).join(',')
+    : weekdays;
 
 /** What a field names, ascending: `1-5/2` is 1, 3 and 5. Only for fields that `readCron` gave. */
 function valuesOf(field: string, { min, max }: { readonly min: number; readonly max: number }): readonly number[] {
