@@ -19,10 +19,11 @@ const TARGETS = {
   migrate: program('local/migrate.js'),
   bench: program('bench/main.js'),
   chaos: program('test/chaos/main.js'),
+  contract: program('test/contract/main.js'),
 };
 
 /** The others run with the packages of production alone. */
-const NEEDS_ALL = new Set(['build', 'test', 'bench', 'chaos']);
+const NEEDS_ALL = new Set(['build', 'test', 'bench', 'chaos', 'contract']);
 
 /** Runs in this process, so that signals reach it directly. */
 async function runProgram(file, args) {

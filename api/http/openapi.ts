@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Auth } from '../actor.js';
 import { paramNames } from './mount.js';
 import { createSchemaWriter, type JsonObject, type OpenApiVersion, type SchemaWriter } from './openapi-schema.js';
 import { eventStreamType, type Route } from './route.js';
@@ -44,13 +45,36 @@ function operation({ row, path, operationId }: Door, schemas: SchemaWriter): Jso
     operationId,
     summary: row.summary,
     tags: [row.tag],
-    ...(row.can === undefined ? {} : { description: `Needs the capability \`${row.can}\`.` }),
-    security: row.auth === 'none' ? [] : [{ bearer: [] }],
+    ...rights(row),
+    security: security[row.auth],
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(row.body === undefined ? {} : { requestBody: requestBody({ ...row, body: row.body }, schemas) }),
     responses: { [row.status ?? 200]: success(row, schemas), ...failures(row) },
   };
 }
+
+/** What the caller must hold, in words. */
+function rights({ can, scope, role, mfa, verified }: Route): { readonly description?: string } {
+  const needs = [
+    ...(can === undefined ? [] : [`the capability \`${can}\``]),
+    ...(scope === undefined ? [] : [`the scope \`${scope}\``]),
+    ...(role === undefined ? [] : [`the role \`${role}\` in the organisation`]),
+    ...(mfa === 'sensitive' ? ['a second factor where the organisation asks for one'] : []),
+    ...(verified === true ? ['a proved e-mail address'] : []),
+  ];
+  return needs.length === 0 ? {} : { description: `Needs ${needs.join(', ')}.` };
+}
+
+const bearerOrKey = [{ bearer: [] }, { apiKey: [] }];
+const security: Readonly<Record<Auth, readonly JsonObject[]>> = {
+  none: [],
+  user: bearerOrKey,
+  member: bearerOrKey,
+  workspace: bearerOrKey,
+  tenant: bearerOrKey,
+  embed: [{ bearer: [] }],
+  admin: [{ bearer: [] }],
+};
 
 const pathParameters = (path: string): readonly JsonObject[] =>
   paramNames(path).map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } }));
@@ -67,8 +91,17 @@ function headerParameters(row: Route): readonly JsonObject[] {
     ...(row.produces === eventStreamType
       ? [header('Last-Event-ID', 'The id of the last message seen: the stream goes on behind it.')]
       : []),
-    ...(row.auth === 'member'
+    ...(row.auth === 'member' || row.auth === 'tenant'
       ? [header('X-Workspace-Id', 'The workspace to act in; default the one of the session.')]
+      : []),
+    ...(row.auth === 'tenant'
+      ? [
+          header('X-Tenant-Id', 'The organisation the credential belongs to; any other is refused.'),
+          header('X-Tenant-Role', 'A weaker role to act with.', {
+            type: 'string',
+            enum: ['owner', 'admin', 'developer', 'editor', 'member', 'viewer'],
+          }),
+        ]
       : []),
     ...(row.idempotent
       ? [
@@ -112,7 +145,7 @@ function success(row: Route, schemas: SchemaWriter): JsonObject {
   if (status === 204) return { description };
   const isStream = row.produces === eventStreamType;
   const isJson = row.produces === undefined;
-  const schema = isJson || isStream ? schemas.write(row.reply, 'output', `${row.id}.reply`) : { type: 'string' };
+  const schema = isJson || isStream ? schemas.write(row.reply, 'output', `${row.id}.reply`) : sentAsItStands(row);
   const of = isStream ? ' (Server-Sent Events; the schema is that of the data of one message)' : '';
   return {
     description: description + of,
@@ -120,14 +153,25 @@ function success(row: Route, schemas: SchemaWriter): JsonObject {
   };
 }
 
+const sentAsItStands = ({ produces }: Route): JsonObject =>
+  produces === 'application/json' ? { type: 'object' } : { type: 'string' };
+
+function ofInput({ body, query, path, method, idempotent }: Route): readonly number[] {
+  const hasParams = paramNames(path).length > 0;
+  return [
+    ...(body === undefined ? [] : [400, 415]),
+    ...(method === 'GET' ? [] : [413]),
+    ...(hasParams ? [404] : []),
+    ...(hasParams || idempotent === true || body !== undefined || query !== undefined ? [422] : []),
+  ];
+}
+
 /** What every row may answer for its auth, body and limits, and what it says itself. */
 function failures(row: Route): JsonObject {
-  const hasInput = row.body !== undefined || row.query !== undefined;
   const shared = [
-    ...(row.body === undefined ? [] : [400, 413, 415]),
+    ...ofInput(row),
     ...(row.auth === 'none' ? [] : [401, 403]),
     ...(row.idempotent ? [409] : []),
-    ...(hasInput || row.idempotent || paramNames(row.path).length > 0 ? [422] : []),
     429,
     500,
     503,
@@ -145,6 +189,7 @@ const sharedErrors: Readonly<Record<number, string>> = {
   400: 'The body is not valid JSON or UTF-8, or a field is wrong.',
   401: 'No credential, or one that is not valid or has expired.',
   403: 'The caller lacks the capability or is no member of the workspace.',
+  404: 'There is no such thing here; what belongs to others is not here either.',
   409: 'The Idempotency-Key was used for another request, or its first request is still running.',
   413: 'The body is larger than the route takes.',
   415: 'The content type is not one the route takes.',
@@ -189,6 +234,13 @@ const securitySchemes = {
   bearer: {
     type: 'http',
     scheme: 'bearer',
-    description: 'An access token of a sign-in, a workspace token, or the administrator token.',
+    description:
+      "An access token of a sign-in, an API key, a token of a workspace, an organisation, a service account or a deployment, or the administrator's token; each row says by its 401 which it takes.",
+  },
+  apiKey: {
+    type: 'apiKey',
+    in: 'header',
+    name: 'X-API-Key',
+    description: 'An API key: `as_live_...` or `as_test_...`.',
   },
 };

@@ -6,8 +6,8 @@ import { endProcess, isProcessOf } from '../../local/processes.js';
 
 const VARIABLE = 'KEELSON_TEST_RUN';
 const PREFIX = 'keelson-test-';
-/** Who opens run folders: jest, and the recorder of histories. */
-const OWNERS = ['jest', 'replay/record'];
+/** Who opens run folders: jest, the recorder of histories and the contract test. */
+const OWNERS = ['jest', 'replay/record', 'contract'];
 /** What of the run has a process to end; each wrote a file with its `pid`. */
 const SERVERS = ['postgres', 'temporal'];
 
