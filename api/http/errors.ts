@@ -15,6 +15,7 @@ export const codeOfStatus = {
   422: 'validation_error',
   423: 'locked',
   429: 'rate_limit_exceeded',
+  431: 'headers_too_large',
   500: 'internal_error',
   502: 'upstream_error',
   503: 'unavailable',

@@ -48,7 +48,7 @@ function answerBrokenRequest(error: Error & { readonly code?: string }, socket: 
     return;
   }
   const refused = brokenRequest(error.code);
-  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : refused.status;
+  const { status } = refused;
   const body = JSON.stringify(envelope(refused));
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json; charset=utf-8\r\n` +
@@ -57,7 +57,8 @@ function answerBrokenRequest(error: Error & { readonly code?: string }, socket: 
 }
 
 function brokenRequest(code: string | undefined): ApiError {
-  if (code === 'HPE_HEADER_OVERFLOW') return new ApiError(400, 'The request headers are too large.');
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return new ApiError(431, 'The request line and headers are larger than 16 KiB: send long values in the body.');
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new ApiError(400, 'The request took too long to arrive.');
   return new ApiError(400, 'This is not a valid HTTP request.');
 }

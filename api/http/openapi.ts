@@ -173,6 +173,7 @@ function failures(row: Route): JsonObject {
     ...(row.auth === 'none' ? [] : [401, 403]),
     ...(row.idempotent ? [409] : []),
     429,
+    431,
     500,
     503,
   ];
@@ -195,6 +196,7 @@ const sharedErrors: Readonly<Record<number, string>> = {
   415: 'The content type is not one the route takes.',
   422: 'A field, query parameter or header breaks its rule; `details` names each.',
   429: 'Too many requests; `Retry-After` says when to come back.',
+  431: 'The request line and headers are larger than 16 KiB.',
   500: 'Something failed on our side.',
   503: 'A service behind the API does not answer; try again.',
 };

@@ -38,7 +38,7 @@ describe.each([
     expect(paths['/things']?.['post']).toMatchObject({
       operationId: 'things.create',
       tags: ['things'],
-      security: [{ bearer: [] }],
+      security: [{ bearer: [] }, { apiKey: [] }],
       parameters: [
         { name: 'X-Workspace-Id', in: 'header' },
         { name: 'Idempotency-Key', in: 'header' },
