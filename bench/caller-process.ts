@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { measure } from './figures.js';
 import type { Graph } from './graphs.js';
+import { BENCH_ACCOUNT } from './account.js';
 
 /** Signs up, makes chains, and listens for the ends of runs. */
 export interface Prepare {
@@ -32,6 +33,19 @@ export interface Resume {
 export interface Log {
   readonly task: 'log';
   readonly isOn: boolean;
+}
+
+/** Sends one request again and again, one at a time. */
+export interface Requests {
+  readonly task: 'requests';
+  readonly url: string;
+  readonly method: 'GET' | 'POST';
+  /** As the account that `prepare` made. */
+  readonly isSignedIn: boolean;
+  readonly body?: object;
+  readonly count: number;
+  /** What the answers must be. */
+  readonly status: number;
 }
 
 export interface Measured {
@@ -87,7 +101,7 @@ async function prepare({ apiUrl, databaseUrl, chains, graphs }: Prepare): Promis
     arrivals.tell(runId, status);
   });
   await listener.query('listen bench');
-  const account = { email: 'bench@example.com', password: 'a long enough password', workspace_name: 'Bench' };
+  const account = { ...BENCH_ACCOUNT, workspace_name: 'Bench' };
   const signedUp = await post({ apiUrl, path: '/v1/auth/signup', body: account });
   const token = String(signedUp['access_token']);
   session = { apiUrl, token, arrivals, database: listener, logFunction: await logFunctionOf(listener) };
@@ -163,6 +177,24 @@ async function resume({ slug, runIds }: Resume): Promise<Measured> {
   return { ...measured, runIds };
 }
 
+async function requests({ url, method, isSignedIn, body, count, status }: Requests): Promise<Measured> {
+  const { token } = requireSession();
+  const init: RequestInit = {
+    method,
+    headers: {
+      ...(isSignedIn ? { authorization: `Bearer ${token}` } : {}),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  };
+  const measured = await measure({ count, concurrency: 1 }, async () => {
+    const response = await fetch(url, init);
+    const text = await response.text();
+    if (response.status !== status) throw new Error(`${url} answered ${response.status}: ${text}`);
+  });
+  return { ...measured, runIds: [] };
+}
+
 async function logFunctionOf(database: pg.Client): Promise<string> {
   const { rows } = await database.query<{ readonly text: string }>(
     `select pg_get_functiondef('append_run_event'::regproc) as text`,
@@ -184,7 +216,7 @@ function requireSession(): Session {
   return session;
 }
 
-type Message = Prepare | Batch | Resume | Log;
+type Message = Prepare | Batch | Resume | Log | Requests;
 
 const perform = (message: Message): Promise<unknown> => {
   switch (message.task) {
@@ -196,6 +228,8 @@ const perform = (message: Message): Promise<unknown> => {
       return resume(message);
     case 'log':
       return switchLog(message);
+    case 'requests':
+      return requests(message);
   }
 };
 

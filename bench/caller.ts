@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Batch, Log, Measured, Prepare, Resume } from './caller-process.js';
+import type { Batch, Log, Measured, Prepare, Requests, Resume } from './caller-process.js';
 
 /** The program that calls our API: a process of its own, as a caller is. */
 export interface Caller {
@@ -9,12 +9,13 @@ export interface Caller {
   readonly batch: (task: Omit<Batch, 'task'>) => Promise<Measured>;
   readonly resume: (task: Omit<Resume, 'task'>) => Promise<Measured>;
   readonly log: (task: Omit<Log, 'task'>) => Promise<string>;
+  readonly requests: (task: Omit<Requests, 'task'>) => Promise<Measured>;
   readonly stop: () => Promise<void>;
 }
 
 export function startCaller(): Caller {
   const child = fork(fileURLToPath(new URL('./caller-process.js', import.meta.url)), { execArgv: [] });
-  const ask = async <T>(message: Prepare | Batch | Resume | Log): Promise<T> => {
+  const ask = async <T>(message: Prepare | Batch | Resume | Log | Requests): Promise<T> => {
     child.send(message);
     // -- reason: the process answers each message with what its task makes
     const [answer] = (await once(child, 'message')) as [{ readonly result?: T; readonly failure?: string }];
@@ -26,6 +27,7 @@ export function startCaller(): Caller {
     batch: (task) => ask({ task: 'batch', ...task }),
     resume: (task) => ask({ task: 'resume', ...task }),
     log: (task) => ask({ task: 'log', ...task }),
+    requests: (task) => ask({ task: 'requests', ...task }),
     stop: async () => {
       if (!child.connected) return;
       child.disconnect();

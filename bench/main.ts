@@ -3,6 +3,7 @@ import { agentChain, noteChain, waitingChain } from './chains.js';
 import { measureApiWork } from './api-work.js';
 import { compare, type Comparison } from './compare.js';
 import { graphs } from './graphs.js';
+import { measureIdentity } from './identity.js';
 import { measureLog } from './log-cost.js';
 import { readOptions } from './options.js';
 import { startStage } from './stage.js';
@@ -34,6 +35,7 @@ async function measureAll(given: Comparison): Promise<void> {
   await caller.prepare({ apiUrl, databaseUrl, chains: [agentChain, noteChain, waitingChain], graphs });
   for (const group of options.groups) await compare(given, group, say);
   if (options.parts.has('api')) await measureApiWork(given, say);
+  if (options.parts.has('identity')) await measureIdentity(given, say);
   if (options.parts.has('log')) await measureLog(given, say);
   if (options.parts.has('waiting')) await measureWaiting(caller, options, say);
 }

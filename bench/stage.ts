@@ -5,10 +5,16 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { createApp } from '../api/app.js';
 import { readApiConfig } from '../api/config.js';
+import { defaultRateLimits } from '../api/http/config.js';
+import { listen, type Listening } from '../api/http/listen.js';
+import type { Route } from '../api/http/route.js';
 import { startApi } from '../api/server.js';
+import { createServices } from '../api/services/create.js';
 import { createTemporalGateway } from '../api/temporal/gateway.js';
 import { openDatabase } from '../db/client.js';
+import { createRunNews } from '../db/listen.js';
 import { createLogger, logFile } from '../db/log.js';
 import { migrate } from '../db/migrate.js';
 import { findTool } from '../local/find-tool.js';
@@ -34,6 +40,8 @@ export interface Stage {
   readonly runByHand: (workflow: HandWorkflow, id: string) => Promise<void>;
   /** Of each run started since the last call: what the API spent in all, and in the call that starts the workflow. */
   readonly takeStartTimes: () => readonly StartTime[];
+  /** A second API of the same process that answers these rows alone, with the real services behind them. */
+  readonly serve: (rows: readonly Route[]) => Promise<Listening>;
   /** Processor time spent so far in ms: our process, then all three with Temporal and Postgres where the system tells. */
   readonly cpu: () => CpuTime;
   readonly stop: () => Promise<void>;
@@ -90,6 +98,7 @@ async function startProcess(folder: string, servers: { readonly databaseUrl: str
       KEELSON_RATE_LIMIT_AUTH: '1000000',
       KEELSON_RATE_LIMIT_PUBLIC: '1000000',
       KEELSON_RATE_LIMIT_API: '1000000000',
+      KEELSON_RATE_LIMIT_KEY: '1000000000',
     },
     ...{ HOST: '127.0.0.1', PORT: '0' },
   };
@@ -110,11 +119,19 @@ async function startProcess(folder: string, servers: { readonly databaseUrl: str
   ];
   const running = Promise.all(workers.map((worker) => worker.run()));
   const gateway = createTemporalGateway({ connection, namespace: NAMESPACE, eagerStart: true });
-  const api = await startApi({ config: readApiConfig(env), db, temporal: times.around(gateway), log });
+  const apiConfig = readApiConfig(env);
+  const api = await startApi({ config: apiConfig, db, temporal: times.around(gateway), log });
   const client = new Client({ connection, namespace: NAMESPACE });
   return {
     apiUrl: `http://127.0.0.1:${api.port}`,
     takeStartTimes: times.take,
+    serve: (routes: readonly Route[]) => {
+      const news = createRunNews({ url: servers.databaseUrl, onError: () => undefined });
+      const services = createServices({ config: apiConfig, db, temporal: gateway, news, log });
+      const rateLimits = { ...defaultRateLimits, ...apiConfig.rateLimits };
+      const app = createApp({ routes, services, db, log, config: { ...apiConfig, version: 'bench', rateLimits } });
+      return listen(app, { port: 0, host: '127.0.0.1' });
+    },
     runByHand: async (workflow: HandWorkflow, workflowId: string) => {
       await client.workflow.execute(workflow, {
         ...{ workflowId, taskQueue: HAND_QUEUE, args: [{ text: 'hello' }], requestEagerStart: true },
