@@ -17,5 +17,4 @@ export function maskedIp(ip: string | null): string | null {
 }
 
 /** This machine itself. */
-export const isLoopback = (ip: string): boolean =>
-  ipaddr.isValid(ip) && ipaddr.process(ip).range() === 'loopback';
+export const isLoopback = (ip: string): boolean => ipaddr.isValid(ip) && ipaddr.process(ip).range() === 'loopback';
