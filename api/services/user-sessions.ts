@@ -81,9 +81,10 @@ export function createUserSessionService(deps: UserSessionDeps): UserSessionServ
     revokeAll: (actor, client) => revokeAll(deps, userOf(actor), client),
     logout: (actor, token, client) => logout(deps, { userId: userOf(actor), token }, client),
     me: async (actor, accessToken) => {
+      const userId = userOf(actor);
       const verified = await signer.verifyAccess(accessToken);
       if (verified === null) throw unauthenticated('The token is expired: refresh it or sign in again.');
-      return { user_id: userOf(actor), token_payload: verified.payload };
+      return { user_id: userId, token_payload: verified.payload };
     },
   };
 }
