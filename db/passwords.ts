@@ -21,6 +21,11 @@ export const findCredential = (db: Database, userId: string): Promise<Credential
     .where('id', '=', userId)
     .executeTakeFirst();
 
+/** Changes of one user's password and links follow each other until the transaction ends. */
+export async function lockUser(trx: Database, userId: string): Promise<void> {
+  await trx.selectFrom('users').select('id').where('id', '=', userId).forUpdate().execute();
+}
+
 /** The hashes of the user's last passwords, the present one among them. */
 export async function lastPasswordHashes(db: Database, userId: string): Promise<readonly string[]> {
   const { rows } = await sql<{ password_hash: string }>`
@@ -31,13 +36,13 @@ export async function lastPasswordHashes(db: Database, userId: string): Promise<
   return rows.map((row) => row.password_hash);
 }
 
-/** Replaces the password, remembers the old one, and ends every session and every link to set another. Answers how many sessions. */
+/** Of a locked user: replaces the password, remembers the old one, and ends every session and every link to set another. Answers how many sessions. */
 export async function replacePassword(
   db: Database,
   { userId, passwordHash }: { readonly userId: string; readonly passwordHash: string },
 ): Promise<number> {
   await sql`insert into password_history (user_id, password_hash)
-    select id, password_hash from users where id = ${userId} for update`.execute(db);
+    select id, password_hash from users where id = ${userId}`.execute(db);
   await db.updateTable('users').set({ password_hash: passwordHash }).where('id', '=', userId).execute();
   await sql`delete from password_history h where user_id = ${userId} and created_at < (
     select min(created_at) from (select created_at from password_history where user_id = ${userId}

@@ -58,7 +58,6 @@ export function createSmtp({ host, port, secure = false, user, password = '', fr
     port,
     secure,
     connectionTimeout: CONNECT_TIMEOUT_MS,
-    greetingTimeout: CONNECT_TIMEOUT_MS,
     disableFileAccess: true,
     disableUrlAccess: true,
     transactionLog: true,
@@ -78,7 +77,10 @@ export function createSmtp({ host, port, secure = false, user, password = '', fr
         throw new SmtpError(error as TransportError, progress.isSending);
       }
     },
-    verify: async () => void (await createTransport(options).verify()),
+    verify: async () => {
+      const impatient = { greetingTimeout: CONNECT_TIMEOUT_MS, socketTimeout: CONNECT_TIMEOUT_MS };
+      await createTransport({ ...options, ...impatient }).verify();
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Database } from '../../db/client.js';
 import { findHome } from '../../db/identity.js';
 import { findTokenHolder, issueToken, useToken } from '../../db/one-time-tokens.js';
-import { findCredential, proveEmail } from '../../db/passwords.js';
+import { findCredential, lockUser, proveEmail } from '../../db/passwords.js';
 import { badRequest, notFound } from '../http/errors.js';
 import type { AuditService } from './audit.js';
 import type { Behind } from './behind.js';
@@ -56,7 +56,9 @@ async function verify(deps: VerificationDeps, token: string, client: Client): Pr
   const presented = { token, purpose: 'verify_email' } as const;
   const userId = await deps.db.transaction().execute(async (trx) => {
     const holder = await findTokenHolder(trx, presented);
-    if (holder === undefined || !(await useToken(trx, presented))) return null;
+    if (holder === undefined) return null;
+    await lockUser(trx, holder.userId);
+    if (!(await useToken(trx, presented))) return null;
     await proveEmail(trx, holder.userId);
     return holder.userId;
   });

@@ -2,7 +2,7 @@ import type { Database } from '../../db/client.js';
 import { findHome, findLogin } from '../../db/identity.js';
 import { forgiveFailures } from '../../db/login-guards.js';
 import { findTokenHolder, issueToken, useToken } from '../../db/one-time-tokens.js';
-import { findCredential, lastPasswordHashes, replacePassword } from '../../db/passwords.js';
+import { findCredential, lastPasswordHashes, lockUser, replacePassword } from '../../db/passwords.js';
 import { findMember, type MemberInTenant } from '../../db/user-sessions.js';
 import type { Actor } from '../actor.js';
 import { badRequest, forbidden, notFound, unauthenticated } from '../http/errors.js';
@@ -152,6 +152,7 @@ async function setPassword(deps: PasswordDeps, change: NewPassword): Promise<voi
   await checkNew(db, change);
   const passwordHash = await hashPassword(change.password);
   const sessions = await db.transaction().execute(async (trx) => {
+    await lockUser(trx, userId);
     if (token !== undefined && !(await useToken(trx, { token, purpose: 'reset_password' }))) throw badToken();
     await forgiveFailures(trx, normaliseEmail(email));
     return replacePassword(trx, { userId, passwordHash });

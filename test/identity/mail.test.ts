@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { simpleParser, type ParsedMail } from 'mailparser';
@@ -153,6 +155,13 @@ describe('without a mail server', () => {
     ['a page without an origin', { origin: 'null' }],
   ])('it answers nobody who is %s', async (_, headers) => {
     for (const path of ['', '.json']) expect((await outbox(path, headers)).status).toBe(404);
+  });
+
+  test('it answers nobody who calls this machine by another name', async () => {
+    const ask = get({ port: new URL(api.url).port, path: '/dev/outbox.json', headers: { host: 'evil.example' } });
+    const [response] = (await once(ask, 'response')) as [IncomingMessage];
+    response.resume();
+    expect(response.statusCode).toBe(404);
   });
 
   test('what a worker sends lands there too, once for each key', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createTokenSigner } from '../../api/services/access-tokens.js';
+import type { RefreshServiceAccount } from '../../api/services/auth.js';
 import { addressKey } from '../../api/services/special-limits.js';
 import {
   accountOf,
@@ -13,6 +14,7 @@ import {
 } from '../support/account.js';
 import { ADMIN_TOKEN, MASTER_KEY, startTestApi, type TestApi } from '../support/api.js';
 import { silentTemporal } from '../support/silent-temporal.js';
+import { createWorld } from './support.js';
 
 let api: TestApi;
 let call: ReturnType<typeof caller>;
@@ -148,6 +150,24 @@ describe('refresh', () => {
       expect((await refresh(token)).status).toBe(401);
     }
     expect((await refresh('')).status).toBe(422);
+  });
+
+  test('of a service account is left to who knows those, and never reaches people’s sessions', async () => {
+    const masterKey = Buffer.from(MASTER_KEY, 'hex');
+    const [issuedAt, expiresAt] = [new Date(), new Date(Date.now() + 60_000)];
+    const claims = { account: 'demo-bot', jti: 'jwt_x', tenantId: null, scopes: [], issuedAt, expiresAt };
+    const token = await createTokenSigner(masterKey).signServiceAccount('refresh', claims);
+    const asked: string[] = [];
+    const refreshServiceAccount: RefreshServiceAccount = (given) => {
+      asked.push(given);
+      return Promise.resolve(null);
+    };
+    const { services } = createWorld(api.db, { masterKey, refreshServiceAccount });
+    const client = { ip: '192.0.2.1', requestId: 'req_test', userAgent: null };
+    await expect(services.auth.refreshToken(token, client)).rejects.toMatchObject({ status: 401 });
+    const account = await newAccount(api);
+    expect(await services.auth.refreshToken(account.refresh, client)).toMatchObject({ session_id: account.session });
+    expect(asked).toEqual([token]);
   });
 
   test('does not take a refresh token as access', async () => {
