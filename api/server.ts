@@ -10,6 +10,7 @@ import { defaultRateLimits } from './http/config.js';
 import { listen } from './http/listen.js';
 import type { Route } from './http/route.js';
 import { systemRoutes, withDocuments, type Probe } from './http/system.js';
+import { devOutboxRoutes } from './routes/dev-outbox.js';
 import { routes } from './routes/index.js';
 import { createServices } from './services/create.js';
 import type { Services } from './services/index.js';
@@ -56,6 +57,7 @@ export async function startApi({ config, db, temporal, log }: ApiOptions): Promi
       await close();
       await news.close();
       await outbox.stop();
+      await services.behind.idle();
     },
   };
 }
@@ -65,7 +67,7 @@ export function buildApp({ config, db, temporal, log, stopping }: ApiOptions, se
   const version = readVersion();
   const probes = { database: () => sql`select 1`.execute(db), temporal: temporal.ping };
   return createApp({
-    routes: allRoutes(routes, { version, probes }),
+    routes: allRoutes(config.smtp === undefined ? [...routes, ...devOutboxRoutes] : routes, { version, probes }),
     services,
     db,
     log,

@@ -71,3 +71,8 @@ function countFailure(
 export async function purgeLoginGuards(db: Database): Promise<void> {
   await sql`delete from login_guards where locked_until < now()`.execute(db);
 }
+
+/** Who set a new password begins anew. */
+export async function forgiveFailures(db: Database, email: string): Promise<void> {
+  await db.deleteFrom('login_guards').where('address_hash', '=', sha256Hex(email)).execute();
+}

@@ -99,7 +99,7 @@ export interface Settings {
   readonly llm: LlmSettings | undefined;
   /** US dollars for a million tokens; zero where none is given. */
   readonly llmPrices: { readonly inputPerMtok: number; readonly outputPerMtok: number };
-  /** Absent: mail is logged, not sent. */
+  /** Absent: mail is not sent; it lands in the development outbox. */
   readonly smtp: SmtpSettings | undefined;
   readonly logLevel: Shared['LOG_LEVEL'];
 }

@@ -33,6 +33,8 @@ export interface Platform {
   /** Where the generated password is; undefined: it was given by KEELSON_ADMIN_PASSWORD. */
   readonly passwordFile: string | undefined;
   readonly logFile: string;
+  /** Where mails are shown that are not sent; undefined: a mail server is configured. */
+  readonly outboxUrl: string | undefined;
 }
 
 interface Context extends PlatformInput {
@@ -57,7 +59,8 @@ export async function startPlatform(input: PlatformInput): Promise<Platform> {
   const port = await startProcess({ ...input, configs, log });
   const apiUrl = `http://localhost:${port}`;
   await createSample({ apiUrl, config: configs.api, root });
-  return describe({ settings, servers, apiUrl, root, file });
+  const outboxUrl = configs.api.smtp === undefined ? `${apiUrl}/dev/outbox` : undefined;
+  return describe({ settings, servers, apiUrl, root, file, outboxUrl });
 }
 
 async function startProcess(context: Context): Promise<number> {
@@ -118,9 +121,10 @@ interface DescribeInput {
   readonly apiUrl: string;
   readonly root: string;
   readonly file: string;
+  readonly outboxUrl: string | undefined;
 }
 
-function describe({ settings, servers, apiUrl, root, file }: DescribeInput): Platform {
+function describe({ settings, servers, apiUrl, root, file, outboxUrl }: DescribeInput): Platform {
   return {
     apiUrl,
     uiUrl: servers.uiUrl,
@@ -128,5 +132,6 @@ function describe({ settings, servers, apiUrl, root, file }: DescribeInput): Pla
     adminEmail: settings.adminEmail,
     passwordFile: settings.hasOwnPassword ? undefined : secretsFile(root),
     logFile: file,
+    outboxUrl,
   };
 }

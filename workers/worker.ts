@@ -7,6 +7,7 @@ import { createEgress } from '../activities/egress/egress.js';
 import { noKnowledge } from '../activities/knowledge/port.js';
 import { createLlmPort } from '../activities/llm/create.js';
 import type { MailPort } from '../activities/mail/port.js';
+import { createOutboxPort } from '../activities/mail/outbox.js';
 import { createMailPort } from '../activities/mail/smtp.js';
 import { createNodeRunners, Fault, NodeFailure } from '../activities/nodes/runner.js';
 import { createAnnounce } from '../activities/announce.js';
@@ -86,7 +87,7 @@ function createActivities({
   code,
 }: Pick<EngineWorkerOptions, 'config' | 'db' | 'log'> & { readonly code: CodePort }): RunActivities &
   ScheduleActivities {
-  const mail: MailPort | null = config.smtp === undefined ? null : createMailPort(config.smtp);
+  const mail: MailPort = config.smtp === undefined ? createOutboxPort({ db, log }) : createMailPort(config.smtp);
   const runners = createNodeRunners({
     egress: createEgress({ allow: config.egressAllow }),
     llm: createLlmPort(config.llm ?? {}),

@@ -1,3 +1,5 @@
+import type { SmtpOptions } from '../../db/smtp.js';
+
 export interface Mail {
   /** One address or several, separated by commas. */
   readonly to: string;
@@ -14,13 +16,4 @@ export interface MailPort {
   readonly send: (mail: Mail) => Promise<{ readonly messageId: string }>;
 }
 
-export interface MailSettings {
-  readonly host: string;
-  readonly port: number;
-  /** TLS from the first byte; otherwise STARTTLS when the server offers it. */
-  readonly secure?: boolean | undefined;
-  readonly user?: string | undefined;
-  readonly password?: string | undefined;
-  /** The sender, such as `Keelson <keelson@example.com>`. */
-  readonly from: string;
-}
+export type MailSettings = SmtpOptions;

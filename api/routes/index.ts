@@ -1,4 +1,5 @@
 import type { Route } from '../http/route.js';
+import { accountPageRoutes } from './account-pages.js';
 import { approvalRoutes } from './approvals.js';
 import { auditRoutes } from './audit.js';
 import { authRoutes } from './auth.js';
@@ -14,7 +15,9 @@ import { runReadRoutes } from './run-reads.js';
 import { runStreamRoutes } from './run-streams.js';
 import { runtimeWorkflowRoutes } from './runtime-workflows.js';
 import { scheduleRoutes } from './schedules.js';
+import { passwordRoutes } from './passwords.js';
 import { secretRoutes } from './secrets.js';
+import { sessionRoutes } from './user-sessions.js';
 import { tokenRoutes } from './tokens.js';
 import { workflowRoutes } from './workflows.js';
 import { workspaceToolRoutes } from './workspace-tools.js';
@@ -23,6 +26,9 @@ import { workspaceRoutes } from './workspaces.js';
 /** Every resource's rows. */
 export const routes: readonly Route[] = [
   ...authRoutes,
+  ...sessionRoutes,
+  ...passwordRoutes,
+  ...accountPageRoutes,
   ...workspaceRoutes,
   ...tokenRoutes,
   ...secretRoutes,

@@ -66,7 +66,7 @@ async function insertAccount(
   },
 ): Promise<Account> {
   const { account, isPlatformAdmin } = made;
-  const problem = passwordProblem(made.password, account.email);
+  const problem = await passwordProblem(made.password, account.email);
   if (problem !== null) throw invalid([{ field: 'password', message: problem }]);
   const passwordHash = await hashPassword(made.password);
   const { id, tenant_id: tenantId, email, name } = account;

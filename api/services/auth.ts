@@ -7,10 +7,18 @@ import { createTokenSigner } from './access-tokens.js';
 import { createAccount, ensureAdmin, normaliseEmail, type AdminAccount, type NewAccount } from './accounts.js';
 import type { AuditService } from './audit.js';
 import { createAuthenticate, type Credentials } from './authenticate.js';
+import {
+  refreshToken,
+  tokenSignIn,
+  type RefreshServiceAccount,
+  type ServiceAccountSession,
+  type TokenSignIn,
+} from './auth-tokens.js';
 import { logout, openSession, record, refresh, type Client, type PresentedRefresh, type SignedIn } from './sessions.js';
 import { login, type ProveFactor, type SignIn, type SignInDeps } from './sign-in.js';
 
 export type { Credentials } from './authenticate.js';
+export type { RefreshServiceAccount, ServiceAccountSession } from './auth-tokens.js';
 export type { Client, PresentedRefresh, SignedIn } from './sessions.js';
 
 export interface AuthService {
@@ -18,10 +26,14 @@ export interface AuthService {
   readonly authenticate: (credentials: Credentials) => Promise<Actor>;
   readonly signup: (account: NewAccount, client: Client) => Promise<SignedIn>;
   readonly login: (given: SignIn, client: Client) => Promise<SignedIn>;
+  /** The same for callers of the Service surface: members of several organisations name one, and an address that fails often waits. */
+  readonly token: (given: TokenSignIn, client: Client) => Promise<SignedIn>;
   /** A session for somebody whose identity was proved otherwise (single sign-on, registration). */
   readonly openSession: (email: string, client: Client, proved?: { readonly hasMfa: boolean }) => Promise<SignedIn>;
   /** Each refresh token works once; using one again ends its session. */
   readonly refresh: (presented: PresentedRefresh, client: Client) => Promise<SignedIn>;
+  /** The same for a token of a user or of a service account. */
+  readonly refreshToken: (token: string, client: Client) => Promise<SignedIn | ServiceAccountSession>;
   /** Ends the session of the refresh token or, failing that, of the access token; false when there was none to end. */
   readonly logout: (
     presented: PresentedRefresh & { readonly accessToken: string | undefined },
@@ -40,6 +52,10 @@ export interface AuthDeps {
   readonly signup: 'open' | 'closed';
   readonly lock?: LockRule;
   readonly proveFactor?: ProveFactor;
+  /** Asked first for the refresh token of a service account. */
+  readonly refreshServiceAccount?: RefreshServiceAccount;
+  /** Told of each new account, to mail its owner behind the answer. */
+  readonly onSignup?: (user: { readonly id: string; readonly email: string }) => void;
   readonly trustedOrigins?: readonly string[];
   readonly onError?: (error: unknown) => void;
 }
@@ -54,12 +70,14 @@ export function createAuthService(deps: AuthDeps): AuthService {
     authenticate: createAuthenticate({ db, signer, adminToken, trustedOrigins, onError }),
     signup: (account, client) => signup(context, account, client),
     login: (given, client) => login(context, given, client),
+    token: (given, client) => tokenSignIn(context, given, client),
     openSession: async (email, client, { hasMfa } = { hasMfa: false }) => {
       const user = await findLogin(db, normaliseEmail(email));
       if (user === undefined) throw notFound('account', email);
       return openSession(context, user, { client, hasMfa });
     },
     refresh: (presented, client) => refresh(context, presented, client),
+    refreshToken: (token, client) => refreshToken(context, token, client),
     logout: (presented, client) => logout(context, presented, client),
     ensureAdmin: (admin) => ensureAdmin(db, admin),
   };
@@ -82,5 +100,6 @@ async function signup(context: Context, account: NewAccount, client: Client): Pr
     userId: user.id,
     workspaceId: signedIn.workspace?.id ?? null,
   });
+  context.onSignup?.(user);
   return signedIn;
 }

@@ -5,6 +5,7 @@ import type { RunNews } from '../../db/listen.js';
 import type { Logger } from '../../db/log.js';
 import type { ApiConfig } from '../config.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
+import { createAccountServices } from './create-account-services.js';
 import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
 import { createAuthService } from './auth.js';
@@ -36,6 +37,7 @@ export function createServices({ config, db, temporal, news, log }: ServiceDeps)
   const secrets = { db, vault: createVault(config.masterKey) };
   const rules = { urlProblem: (url: string) => egressProblem(url, config.egressAllow) };
   const audit = createAuditService({ db });
+  const account = createAccountServices({ config, db, audit, log });
   const runs = createRunService({ db, temporal, log });
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
   return {
@@ -45,10 +47,12 @@ export function createServices({ config, db, temporal, news, log }: ServiceDeps)
       masterKey: config.masterKey,
       signup: config.signup,
       lock: config.lock,
+      onSignup: account.emailVerification.greet,
       trustedOrigins: config.corsOrigins.filter((origin) => origin !== '*'),
       onError: (error) => log.warn({ reason: String(error) }, 'a last-used time was not written'),
       ...(config.adminToken === undefined ? {} : { adminToken: config.adminToken }),
     }),
+    ...account,
     workspaces: createWorkspaceService(secrets),
     tokens: createTokenService({ db }),
     secrets: createSecretService(secrets),

@@ -1,4 +1,7 @@
 import { purgeEvents } from '../../db/events.js';
+import { purgeLoginGuards } from '../../db/login-guards.js';
+import { purgeMails } from '../../db/mails.js';
+import { purgeTokens } from '../../db/one-time-tokens.js';
 import { purgeRateLimits } from '../../db/rate-limits.js';
 import { markDispatched, queuedRuns } from '../../db/runs.js';
 import type { Database } from '../../db/client.js';
@@ -40,6 +43,9 @@ export function startOutbox(deps: OutboxDeps): Loop {
     repeat(deps, UPKEEP_EVERY_MS, reconcile),
     repeat(deps, UPKEEP_EVERY_MS, () => purgeEvents(deps.db)),
     repeat(deps, UPKEEP_EVERY_MS, () => purgeRateLimits(deps.db)),
+    repeat(deps, UPKEEP_EVERY_MS, () => purgeLoginGuards(deps.db)),
+    repeat(deps, UPKEEP_EVERY_MS, () => purgeMails(deps.db)),
+    repeat(deps, UPKEEP_EVERY_MS, () => purgeTokens(deps.db)),
   ];
   return {
     stop: async () => {

@@ -14,8 +14,9 @@ import {
 import { newId } from '../../db/ids.js';
 import { findPrincipal, type Principal } from '../../db/principals.js';
 import type { Role } from '../../db/tables.js';
+import { tenantsOfUser } from '../../db/user-sessions.js';
 import { findWorkspace } from '../../db/workspaces.js';
-import { badRequest, forbidden, unauthenticated } from '../http/errors.js';
+import { ApiError, badRequest, forbidden, unauthenticated } from '../http/errors.js';
 import { ACCESS_TOKEN_SECONDS, type TokenSigner } from './access-tokens.js';
 import type { AuditService } from './audit.js';
 import { mayUseCookie, type RequestOrigin } from './origin.js';
@@ -70,9 +71,16 @@ type Opened = Pick<Login, 'id' | 'email' | 'name' | 'is_verified' | 'has_mfa'>;
 export async function openSession(
   context: SessionDeps,
   user: Opened,
-  opened: { readonly client: Client; readonly hasMfa: boolean; readonly tenantId?: string | undefined },
+  opened: {
+    readonly client: Client;
+    readonly hasMfa: boolean;
+    readonly tenantId?: string | undefined;
+    /** A member of several organisations must name one. */
+    readonly mustNameTenant?: boolean | undefined;
+  },
 ): Promise<SignedIn> {
   const { db, signer } = context;
+  if (opened.mustNameTenant === true && opened.tenantId === undefined) await requireOneTenant(db, user.id);
   const home = await homeOf(db, user.id, opened.tenantId);
   const sessionId = newId('ses');
   const refreshToken = signer.issueRefresh(sessionId);
@@ -100,6 +108,13 @@ async function homeOf(db: Database, userId: string, tenantId: string | undefined
   if (home !== undefined) return home;
   if (tenantId !== undefined) throw badRequest('tenant_id: you are no member of this organisation.', 'tenant_id');
   throw forbidden('This account is a member of no workspace: ask for an invitation.');
+}
+
+async function requireOneTenant(db: Database, userId: string): Promise<void> {
+  const tenants = await tenantsOfUser(db, userId);
+  if (tenants.length <= 1) return;
+  const message = 'tenant_id: this account belongs to several organisations; say which.';
+  throw new ApiError(400, message, { details: [{ field: 'tenant_id', message }], extra: { tenants } });
 }
 
 async function answer(
@@ -148,7 +163,7 @@ const scopesOf = ({ tenantRole, isPlatformAdmin }: Principal): readonly string[]
   ...(isPlatformAdmin ? operatorScopes : []),
 ];
 
-const badRefresh = (): Error => unauthenticated('The refresh token is missing, used or expired: sign in again.');
+export const badRefresh = (): Error => unauthenticated('The refresh token is missing, used or expired: sign in again.');
 
 /**
  * A token that was already used ends its session: one of its two holders is a thief. Only the very last one gets 401 without

@@ -11,6 +11,8 @@ export interface SignIn {
   readonly totp_code?: string | undefined;
   /** Which organisation; needed only by members of several. */
   readonly tenant_id?: string | undefined;
+  /** Members of several organisations must say which. */
+  readonly must_name_tenant?: boolean | undefined;
 }
 
 /** Proves a second factor: a TOTP code or an unused recovery code, each of which works once. */
@@ -30,7 +32,8 @@ export async function login(context: SignInDeps, given: SignIn, client: Client):
   if (user === undefined || refusal !== null) throw await refused(context, client, { user, refusal });
   const hasMfa = user.has_mfa && (await secondFactor(context, { email, user, code: given.totp_code, client }));
   if (user.is_disabled) throw forbidden('This account is disabled: ask an administrator of your organisation.');
-  const signedIn = await openSession(context, user, { client, hasMfa, tenantId: given.tenant_id });
+  const { tenant_id: tenantId, must_name_tenant: mustNameTenant } = given;
+  const signedIn = await openSession(context, user, { client, hasMfa, tenantId, mustNameTenant });
   await record(context, client, { action: 'auth.login', userId: user.id, workspaceId: signedIn.workspace?.id ?? null });
   return signedIn;
 }

@@ -33,6 +33,8 @@ const mounted = new Set(
 const own = new Set([
   'GET /',
   'GET /openapi-3.1.json',
+  'GET /account/verify-email',
+  'GET /account/reset-password',
   'PUT /v1/secrets/{}',
   'GET /v1/runs',
   'GET /v1/runs/{}',

@@ -1,0 +1,43 @@
+import type { Database } from '../../db/client.js';
+import type { Logger } from '../../db/log.js';
+import type { ApiConfig } from '../config.js';
+import { createTokenSigner } from './access-tokens.js';
+import type { AuditService } from './audit.js';
+import { createBehind, type Behind } from './behind.js';
+import { createEmailVerification, type EmailVerification } from './email-verification.js';
+import { createLetters } from './letters.js';
+import { createDevOutbox, createMailer, type DevOutbox, type Mailer } from './mail.js';
+import { createPasswordService, type PasswordService } from './password-changes.js';
+import { createUserSessionService, type UserSessionService } from './user-sessions.js';
+
+/** What people do with their own account, and the mail about it. */
+export interface AccountServices {
+  readonly mailer: Mailer;
+  readonly behind: Behind;
+  readonly devOutbox: DevOutbox;
+  readonly emailVerification: EmailVerification;
+  readonly passwords: PasswordService;
+  readonly userSessions: UserSessionService;
+}
+
+export interface AccountServiceDeps {
+  readonly config: ApiConfig;
+  readonly db: Database;
+  readonly audit: AuditService;
+  readonly log: Logger;
+}
+
+export function createAccountServices({ config, db, audit, log }: AccountServiceDeps): AccountServices {
+  const mailer = createMailer({ db, smtp: config.smtp });
+  const behind = createBehind(log);
+  const letters = createLetters(config.publicUrl ?? `http://localhost:${config.port}`);
+  const deps = { db, audit, mailer, behind, letters };
+  return {
+    mailer,
+    behind,
+    devOutbox: createDevOutbox({ db }),
+    emailVerification: createEmailVerification(deps),
+    passwords: createPasswordService(deps),
+    userSessions: createUserSessionService({ db, audit, signer: createTokenSigner(config.masterKey) }),
+  };
+}
