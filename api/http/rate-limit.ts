@@ -1,4 +1,3 @@
-import ipaddr from 'ipaddr.js';
 import { CompiledQuery } from 'kysely';
 import type { Context } from 'koa';
 import {
@@ -11,6 +10,7 @@ import type { Database } from '../../db/client.js';
 import { tooMany } from './errors.js';
 import type { Actor } from '../actor.js';
 import type { RateLimits } from './config.js';
+import { networkOf } from './network.js';
 import type { RateClass } from './route.js';
 
 const durationSeconds = 60;
@@ -87,14 +87,6 @@ export function rateCaller(
     const limit = actor.ratePerMinute ?? (actor.type === 'api_key' ? keyLimit : undefined);
     return { key: `${actor.type}:${actor.id}`, ...(limit === undefined ? {} : { limit }) };
   }
-  const address = network(ctx.ip);
+  const address = networkOf(ctx.ip);
   return { key: rate === 'public' || rate === 'local' ? `${address} ${ctx.path.slice(0, 160)}` : address };
-}
-
-/** One caller owns a whole IPv6 /64, so that is what is counted. */
-function network(ip: string): string {
-  if (!ipaddr.isValid(ip)) return ip;
-  const address = ipaddr.process(ip);
-  if (address.kind() === 'ipv4') return address.toString();
-  return address.toNormalizedString().split(':').slice(0, 4).join(':');
 }

@@ -4,10 +4,12 @@ import { auditRoutes } from './audit.js';
 import { authRoutes } from './auth.js';
 import { chainRoutes } from './chains.js';
 import { definitionRoutes } from './definitions.js';
+import { inviteRoutes } from './invites.js';
 import { nodeTypeRoutes } from './node-types.js';
 import { definitionVersionRoutes } from './definition-versions.js';
 import { definitionTestRoutes } from './definition-tests.js';
 import { eventRoutes } from './events.js';
+import { registrationRoutes } from './registration.js';
 import { runBulkRoutes } from './run-bulk.js';
 import { runCommandRoutes } from './run-commands.js';
 import { runReadRoutes } from './run-reads.js';
@@ -15,6 +17,9 @@ import { runStreamRoutes } from './run-streams.js';
 import { runtimeWorkflowRoutes } from './runtime-workflows.js';
 import { scheduleRoutes } from './schedules.js';
 import { secretRoutes } from './secrets.js';
+import { serviceAccountRoutes } from './service-accounts.js';
+import { signupRequestRoutes } from './signup-requests.js';
+import { tenantRoutes } from './tenants.js';
 import { tokenRoutes } from './tokens.js';
 import { workflowRoutes } from './workflows.js';
 import { workspaceToolRoutes } from './workspace-tools.js';
@@ -23,6 +28,11 @@ import { workspaceRoutes } from './workspaces.js';
 /** Every resource's rows. */
 export const routes: readonly Route[] = [
   ...authRoutes,
+  ...registrationRoutes,
+  ...signupRequestRoutes,
+  ...inviteRoutes,
+  ...serviceAccountRoutes,
+  ...tenantRoutes,
   ...workspaceRoutes,
   ...tokenRoutes,
   ...secretRoutes,

@@ -8,6 +8,7 @@ import type { TemporalGateway } from '../temporal/gateway.js';
 import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
 import { createAuthService } from './auth.js';
+import { createAdmission } from './create-admission.js';
 import { createAuthoring } from './create-authoring.js';
 import { createChainRunService } from './chain-runs.js';
 import { createChainService } from './chains.js';
@@ -38,17 +39,19 @@ export function createServices({ config, db, temporal, news, log }: ServiceDeps)
   const audit = createAuditService({ db });
   const runs = createRunService({ db, temporal, log });
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
+  const auth = createAuthService({
+    db,
+    audit,
+    masterKey: config.masterKey,
+    signup: config.signup,
+    lock: config.lock,
+    trustedOrigins: config.corsOrigins.filter((origin) => origin !== '*'),
+    onError: (error) => log.warn({ reason: String(error) }, 'a last-used time was not written'),
+    ...(config.adminToken === undefined ? {} : { adminToken: config.adminToken }),
+  });
   return {
-    auth: createAuthService({
-      db,
-      audit,
-      masterKey: config.masterKey,
-      signup: config.signup,
-      lock: config.lock,
-      trustedOrigins: config.corsOrigins.filter((origin) => origin !== '*'),
-      onError: (error) => log.warn({ reason: String(error) }, 'a last-used time was not written'),
-      ...(config.adminToken === undefined ? {} : { adminToken: config.adminToken }),
-    }),
+    auth,
+    ...createAdmission({ db, config, auth, audit, log, rules }),
     workspaces: createWorkspaceService(secrets),
     tokens: createTokenService({ db }),
     secrets: createSecretService(secrets),

@@ -1,3 +1,4 @@
+import { purgeAdmission } from '../../db/admission-upkeep.js';
 import { purgeEvents } from '../../db/events.js';
 import { purgeRateLimits } from '../../db/rate-limits.js';
 import { markDispatched, queuedRuns } from '../../db/runs.js';
@@ -40,6 +41,7 @@ export function startOutbox(deps: OutboxDeps): Loop {
     repeat(deps, UPKEEP_EVERY_MS, reconcile),
     repeat(deps, UPKEEP_EVERY_MS, () => purgeEvents(deps.db)),
     repeat(deps, UPKEEP_EVERY_MS, () => purgeRateLimits(deps.db)),
+    repeat(deps, UPKEEP_EVERY_MS, () => purgeAdmission(deps.db)),
   ];
   return {
     stop: async () => {

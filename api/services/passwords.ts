@@ -1,6 +1,6 @@
 import { hash, verify } from '@node-rs/argon2';
 
-const MIN_LENGTH = 8;
+const MIN_LENGTH = { normal: 8, strict: 14 };
 const MAX_LENGTH = 200;
 
 /** 19 MiB, two passes, one lane: the least OWASP names for argon2id, which is the library's default algorithm. */
@@ -21,9 +21,20 @@ let made: Promise<string> | undefined;
 const standIn = (): Promise<string> => (made ??= hashPassword('nobody has this password'));
 
 /** What is wrong with a new password, or null. */
-export function passwordProblem(password: string, email: string): string | null {
-  if (password.length < MIN_LENGTH) return `must have at least ${MIN_LENGTH} characters`;
+export function passwordProblem(
+  password: string,
+  email: string,
+  policy: 'normal' | 'strict' = 'normal',
+): string | null {
+  const least = MIN_LENGTH[policy];
+  if (password.length < least) return `must have at least ${least} characters`;
   if (password.length > MAX_LENGTH) return `must have at most ${MAX_LENGTH} characters`;
   if (password.toLowerCase() === email) return 'must not be the e-mail address';
+  if (policy === 'strict' && classesOf(password) < 2) {
+    return 'must mix at least two of: small letters, capital letters, digits, other characters';
+  }
   return null;
 }
+
+const classesOf = (password: string): number =>
+  [/\p{Ll}/u, /\p{Lu}/u, /\p{Nd}/u, /[^\p{Ll}\p{Lu}\p{Nd}]/u].filter((kind) => kind.test(password)).length;

@@ -11,7 +11,7 @@ export async function holdToCap(
   const workspace = await findWorkspace(db, workspaceId);
   const perMinute = Number(workspace?.settings['rpm_cap_per_agent'] ?? 0);
   if (!(perMinute > 0)) return;
-  const seconds = await takeFromCap(db, { key: `rpm:${definitionId}`, perMinute });
+  const seconds = await takeFromCap(db, { key: `rpm:${definitionId}`, points: perMinute, seconds: 60 });
   if (seconds === null) return;
   const cap = `rpm_cap_per_agent of this workspace is ${perMinute}`;
   throw tooMany(`Too many sessions and turns of this workflow: ${cap}. Try again in ${seconds} s.`, seconds);
