@@ -91,11 +91,17 @@ describe('with an invite', () => {
     const { id, token } = await api.invite();
     const held = { id: 'inv_crashed', invite_id: id };
     const later = new Date(Date.now() + 60_000);
-    await api.db.insertInto('signup_invite_reservations').values({ ...held, expires_at: later }).execute();
+    await api.db
+      .insertInto('signup_invite_reservations')
+      .values({ ...held, expires_at: later })
+      .execute();
     const given = buildRegistration({ invite_token: token });
     const refused = await api.register(given);
     expect([refused.status, refused.body.error?.message]).toEqual([403, expect.stringContaining('being used')]);
-    await api.db.updateTable('signup_invite_reservations').set({ expires_at: new Date(0) }).execute();
+    await api.db
+      .updateTable('signup_invite_reservations')
+      .set({ expires_at: new Date(0) })
+      .execute();
     expect((await api.register(given)).status).toBe(201);
   });
 
@@ -104,7 +110,11 @@ describe('with an invite', () => {
     const revoked = await api.invite();
     await api.admin('POST', `/api/v1/auth/invites/${revoked.id}/revoke`);
     const over = await api.invite();
-    await api.db.updateTable('signup_invites').set({ expires_at: new Date(0) }).where('id', '=', over.id).execute();
+    await api.db
+      .updateTable('signup_invites')
+      .set({ expires_at: new Date(0) })
+      .where('id', '=', over.id)
+      .execute();
     const used = await api.invite();
     await api.register(buildRegistration({ invite_token: used.token }));
     const tokens = [bound.token, revoked.token, over.token, used.token, 'nobody issued this', '', undefined];

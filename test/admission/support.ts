@@ -19,7 +19,9 @@ export interface Admission extends TestApi {
   readonly admin: (method: string, path: string, asked?: Asked) => Promise<Answered>;
   readonly register: (given: Readonly<Record<string, unknown>>, ip?: string) => Promise<Answered>;
   /** The token of a new invite. */
-  readonly invite: (input?: Readonly<Record<string, unknown>>) => Promise<{ readonly id: string; readonly token: string }>;
+  readonly invite: (
+    input?: Readonly<Record<string, unknown>>,
+  ) => Promise<{ readonly id: string; readonly token: string }>;
 }
 
 /** An API behind a proxy, so that a test may come from any address. */
@@ -44,7 +46,8 @@ export async function startAdmission(env: Readonly<Record<string, string>> = {})
     ...api,
     call,
     admin,
-    register: (given, ip) => call('POST', '/api/v1/auth/register', { body: given, ...(ip === undefined ? {} : { ip }) }),
+    register: (given, ip) =>
+      call('POST', '/api/v1/auth/register', { body: given, ...(ip === undefined ? {} : { ip }) }),
     invite: async (input = {}) => {
       const { body } = await admin('POST', '/api/v1/auth/invites', { body: input });
       return { id: String(body['id']), token: String(body['invite_token']) };
