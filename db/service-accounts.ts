@@ -37,7 +37,7 @@ export const findSameToken = (
     .where('account', '=', account)
     .where(sql<boolean>`tenant_id is not distinct from ${tenantId}`)
     .where(sql<boolean>`fingerprint is not distinct from ${fingerprint}`)
-    .where('scopes', '=', [...scopes])
+    .where(sql<boolean>`scopes = ${[...scopes]}::text[]`)
     .where('revoked_at', 'is', null)
     .where(sql<boolean>`expires_at > now()`)
     .orderBy('issued_at', 'desc')

@@ -96,8 +96,8 @@ async function checkSlug(db: Database, slug: string): Promise<void> {
 }
 
 async function keepWishes(trx: Database, tenantId: string, { plan_code, trial_days }: Registration): Promise<void> {
-  if (plan_code == null && trial_days == null) return;
   const wished = { plan_code: plan_code ?? null, trial_days: trial_days ?? null };
+  if (wished.plan_code === null && wished.trial_days === null) return;
   await changeTenant(trx, tenantId, ({ settings }) => ({ settings: { ...settings, wished } }));
 }
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createInviteService } from '../../api/services/invites.js';
 import type { Person } from '../support/api.js';
-import { address, bearer, startAdmission, type Admission } from './support.js';
+import { address, bearer, startAdmission, type Admission, statusesOf } from './support.js';
 
 let api: Admission;
 let owner: Person;
@@ -193,7 +193,7 @@ describe('requests for access', () => {
   test('three of one network wait, the fourth is refused, at once or one by one', async () => {
     const ip = address();
     const some = await Promise.all([1, 2, 3, 4, 5].map((n) => ask({ email: `gus${n}@example.com` }, ip)));
-    expect(some.map(({ status }) => status).toSorted()).toEqual([202, 202, 202, 429, 429]);
+    expect(statusesOf(some)).toEqual([202, 202, 202, 429, 429]);
     expect((await ask({ email: 'gus9@example.com' }, ip)).status).toBe(429);
     expect((await ask({ email: 'gus9@example.com' })).status).toBe(202);
     await api.admin('POST', `/api/v1/auth/signup-requests/${await newest()}/reject`, { body: {} });
@@ -237,7 +237,7 @@ describe('requests for access', () => {
     await ask({ email: 'ida@example.com' });
     const path = `/api/v1/auth/signup-requests/${await newest()}`;
     const both = await Promise.all([api.admin('POST', `${path}/approve`), api.admin('POST', `${path}/approve`)]);
-    expect(both.map(({ status }) => status).toSorted()).toEqual([200, 409]);
+    expect(statusesOf(both)).toEqual([200, 409]);
     expect(await list('?email=ida@example.com')).toHaveLength(1);
   });
 

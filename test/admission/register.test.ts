@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { address, bearer, buildRegistration, startAdmission, type Admission } from './support.js';
+import { address, bearer, buildRegistration, startAdmission, type Admission, statusesOf } from './support.js';
 
 let api: Admission;
 beforeAll(async () => {
@@ -56,7 +56,7 @@ describe('with an invite', () => {
     const { id, token } = await api.invite();
     const twins = [buildRegistration({ invite_token: token }), buildRegistration({ invite_token: token })];
     const answers = await Promise.all(twins.map((twin) => api.register(twin)));
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 403]);
+    expect(statusesOf(answers)).toEqual([201, 403]);
     expect(await inviteRow(id)).toMatchObject({ redeemed_count: 1, max_redemptions: 1 });
     const emails = twins.map(({ email }) => String(email));
     const made = await api.db.selectFrom('users').select('id').where('email', 'in', emails).execute();

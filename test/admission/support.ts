@@ -107,3 +107,10 @@ export function signed(
   const signature = createHmac('sha256', key).update(payload).digest('hex');
   return { authorization: `Bearer vault:${signature}`, 'x-vault-payload': payload };
 }
+
+/** For lists whose order says nothing. */
+export const inAnyOrder = (values: readonly unknown[]): readonly string[] =>
+  values.map(String).toSorted((a, b) => a.localeCompare(b));
+/** The statuses of answers that came at once. */
+export const statusesOf = (answers: readonly Answered[]): readonly number[] =>
+  answers.map(({ status }) => status).toSorted((a, b) => a - b);
