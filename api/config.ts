@@ -3,6 +3,8 @@ import type { LockRule } from '../db/login-guards.js';
 import { readSettings, sharedVariables, type Settings } from '../db/settings.js';
 import { flag, hint, list, readVariables, wholeNumber, type Environment } from '../db/variables.js';
 import type { RateLimits } from './http/config.js';
+import type { ServiceAccountTrust } from './services/service-account-proof.js';
+import { signupModes, type SignupMode } from './services/signup-policy.js';
 
 /** What the API reads besides the shared variables. */
 export const apiVariables = {
@@ -15,7 +17,12 @@ export const apiVariables = {
     .optional(),
   CORS_ORIGINS: list(isOrigin, 'a comma list of origins such as https://app.example.com, or *'),
   TRUST_PROXY: flag(),
-  KEELSON_SIGNUP: z.enum(['open', 'closed'], hint('open or closed')).default('closed'),
+  KEELSON_SIGNUP: z.enum(signupModes, hint('one of open, invite_only, approval, closed')).default('closed'),
+  KEELSON_SERVICE_ACCOUNT_KEY: z
+    .string()
+    .min(32, hint('at least 32 characters; `openssl rand -hex 32` makes one'))
+    .optional(),
+  KEELSON_SERVICE_ACCOUNT_DEV: flag(),
   KEELSON_ADMIN_EMAIL: z.email(hint('an e-mail address such as admin@example.com')).optional(),
   KEELSON_ADMIN_PASSWORD: z.string().min(8, hint('at least 8 characters')).optional(),
   KEELSON_RATE_LIMIT_AUTH: wholeNumber(1, 1_000_000_000).optional(),
@@ -41,7 +48,9 @@ export interface ApiConfig extends Settings {
   readonly corsOrigins: readonly string[];
   /** Believe X-Forwarded-* of the proxy in front. */
   readonly trustProxy: boolean;
-  readonly signup: 'open' | 'closed';
+  readonly signup: SignupMode;
+  /** Who may be issued service accounts' tokens without being signed in. */
+  readonly serviceAccounts: ServiceAccountTrust;
   /** The first administrator, made at start when no user has this e-mail. */
   readonly adminEmail: string | undefined;
   readonly adminPassword: string | undefined;
@@ -62,6 +71,11 @@ export function readApiConfig(env: Environment): ApiConfig {
     trustProxy: given.TRUST_PROXY ?? false,
     ...(given.KEELSON_PUBLIC_URL === undefined ? {} : { publicUrl: given.KEELSON_PUBLIC_URL.replace(/\/+$/, '') }),
     signup: given.KEELSON_SIGNUP,
+    serviceAccounts: {
+      key: given.KEELSON_SERVICE_ACCOUNT_KEY,
+      // whatever the variable says: in production nobody gets a token by asking
+      allowsDevelopment: given.KEELSON_SERVICE_ACCOUNT_DEV === true && env['NODE_ENV'] !== 'production',
+    },
     adminEmail: given.KEELSON_ADMIN_EMAIL,
     adminPassword: given.KEELSON_ADMIN_PASSWORD,
     rateLimits: {

@@ -9,8 +9,9 @@ import type { ApiConfig } from './config.js';
 import { defaultRateLimits } from './http/config.js';
 import { listen } from './http/listen.js';
 import type { Route } from './http/route.js';
-import { systemRoutes, withDocuments, type Probe } from './http/system.js';
 import { devOutboxRoutes } from './routes/dev-outbox.js';
+import type { HealthDeps } from './http/health.js';
+import { systemRoutes, withDocuments } from './http/system.js';
 import { routes } from './routes/index.js';
 import { createServices } from './services/create.js';
 import type { Services } from './services/index.js';
@@ -67,7 +68,11 @@ export function buildApp({ config, db, temporal, log, stopping }: ApiOptions, se
   const version = readVersion();
   const probes = { database: () => sql`select 1`.execute(db), temporal: temporal.ping };
   return createApp({
-    routes: allRoutes(config.smtp === undefined ? [...routes, ...devOutboxRoutes] : routes, { version, probes }),
+    routes: allRoutes(config.smtp === undefined ? [...routes, ...devOutboxRoutes] : routes, {
+      version,
+      probes,
+      storage: () => sql`select from blobs limit 1`.execute(db),
+    }),
     services,
     db,
     log,
@@ -78,10 +83,7 @@ export function buildApp({ config, db, temporal, log, stopping }: ApiOptions, se
 }
 
 /** The resources' rows and the kit's own: what is mounted, described and tested. */
-export function allRoutes(
-  rows: readonly Route[],
-  system: { readonly version: string; readonly probes: Readonly<Record<string, Probe>> },
-): readonly Route[] {
+export function allRoutes(rows: readonly Route[], system: HealthDeps): readonly Route[] {
   return withDocuments([...systemRoutes(system), ...rows], system.version);
 }
 

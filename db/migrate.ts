@@ -5,6 +5,7 @@ import * as rateLimits from './migrations/002-rate-limits.js';
 import * as engine from './migrations/003-engine.js';
 import * as identity from './migrations/004-identity.js';
 import * as mail from './migrations/007-mail.js';
+import * as admission from './migrations/008-admission.js';
 
 const migrations: Record<string, Migration> = {
   '001-foundation': foundation,
@@ -12,6 +13,7 @@ const migrations: Record<string, Migration> = {
   '003-engine': engine,
   '004-identity': identity,
   '007-mail': mail,
+  '008-admission': admission,
 };
 
 /** Brings the schema up to date; safe to call from any number of processes at once. Answers the names applied. */

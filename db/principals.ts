@@ -147,6 +147,7 @@ export const findServiceAccount = (db: Database, jti: string): Promise<ServiceAc
     .where('t.jti', '=', jti)
     .where('t.revoked_at', 'is', null)
     .where(sql<boolean>`t.expires_at > now()`)
+    .where(sql<boolean>`not exists (select from tenants o where o.id = t.tenant_id and not o.is_active)`)
     .executeTakeFirst();
 
 /** At most once a minute, whoever asks. */

@@ -1,3 +1,4 @@
+import type { AdmissionTables } from './tables/admission.js';
 import type { DefinitionTables } from './tables/definitions.js';
 import type { IdentityTables } from './tables/identity.js';
 import type { MailTables } from './tables/mail.js';
@@ -7,4 +8,4 @@ export type { MfaPolicy, Role } from './tables/identity.js';
 export type { RunOrigin, RunTest } from './tables/runs.js';
 
 /** The whole database, a row a table. */
-export interface Tables extends IdentityTables, DefinitionTables, MailTables, RunTables {}
+export interface Tables extends IdentityTables, AdmissionTables, DefinitionTables, MailTables, RunTables {}

@@ -48,6 +48,8 @@ export function readConfigs(env: Environment, secrets: Secrets, found: { url: st
   const filled = {
     HOST: '127.0.0.1',
     KEELSON_SIGNUP: 'open',
+    // anybody who reaches the API could have themselves a token issued, so nobody but this machine may reach it
+    KEELSON_SERVICE_ACCOUNT_DEV: isLoopback(given(env.HOST)) ? 'true' : 'false',
     KEELSON_MASTER_KEY: secrets.masterKey,
     KEELSON_ADMIN_EMAIL: ADMIN_EMAIL,
     KEELSON_ADMIN_PASSWORD: secrets.adminPassword,
@@ -57,5 +59,7 @@ export function readConfigs(env: Environment, secrets: Secrets, found: { url: st
   };
   return { api: readApiConfig(filled), worker: readWorkerConfig(filled) };
 }
+
+const isLoopback = (host = '127.0.0.1'): boolean => ['127.0.0.1', '::1', 'localhost'].includes(host);
 
 const given = (value: string | undefined): string | undefined => (value?.trim() === '' ? undefined : value);

@@ -1,24 +1,13 @@
 import { z } from 'zod';
 import { docsPage, redocPage } from './docs.js';
 import { openApiDocument } from './openapi.js';
-import { Reply, route, type Route } from './route.js';
-
-/** A check of something the API needs; it throws when that does not answer. */
-export type Probe = () => Promise<unknown>;
-
-export interface SystemDeps {
-  readonly version: string;
-  /** By name, as `/health/ready` shows them. */
-  readonly probes: Readonly<Record<string, Probe>>;
-  readonly probeTimeoutMs?: number;
-}
+import { healthRoutes, type HealthDeps } from './health.js';
+import { route, type Route } from './route.js';
 
 const html = 'text/html; charset=utf-8';
-const Health = z.object({ status: z.string(), version: z.string() });
-const Ready = z.object({ status: z.string(), checks: z.record(z.string(), z.string()) });
 
 /** The rows every installation has: pointers, health and the API's own description. */
-export function systemRoutes(deps: SystemDeps): readonly Route[] {
+export function systemRoutes(deps: HealthDeps): readonly Route[] {
   return [...pointerRoutes(deps), ...healthRoutes(deps), ...docsRoutes()];
 }
 
@@ -49,7 +38,7 @@ export function withDocuments(routes: readonly Route[], version: string): readon
   return rows;
 }
 
-const pointerRoutes = ({ version }: SystemDeps): readonly Route[] => [
+const pointerRoutes = ({ version }: HealthDeps): readonly Route[] => [
   route({
     id: 'system.root',
     method: 'GET',
@@ -72,63 +61,6 @@ const pointerRoutes = ({ version }: SystemDeps): readonly Route[] => [
       }),
   }),
 ];
-
-function healthRoutes({ version, probes, probeTimeoutMs = 2_000 }: SystemDeps): readonly Route[] {
-  const alive = { tag: 'system', auth: 'none', rate: 'local', method: 'GET' } as const;
-  return [
-    route({
-      ...alive,
-      id: 'system.health',
-      path: '/health',
-      aliases: ['/healthz'],
-      summary: 'The process is up',
-      reply: Health,
-      handle: () => Promise.resolve({ status: 'healthy', version }),
-    }),
-    route({
-      ...alive,
-      id: 'system.ready',
-      path: '/health/ready',
-      summary: 'The process and what it needs are up',
-      errors: { 503: 'Something it needs does not answer; `checks` names it.' },
-      reply: Ready,
-      handle: async () => {
-        const checks = await runProbes(probes, probeTimeoutMs);
-        const isReady = Object.values(checks).every((result) => result === 'ok');
-        return new Reply({ status: isReady ? 'ready' : 'not_ready', checks }, { status: isReady ? 200 : 503 });
-      },
-    }),
-  ];
-}
-
-async function runProbes(probes: SystemDeps['probes'], timeoutMs: number): Promise<Record<string, string>> {
-  const results = Object.entries(probes).map(async ([name, probe]) => {
-    const result = await inTime(probe, timeoutMs).then(
-      () => 'ok',
-      () => 'unreachable',
-    );
-    return [name, result] as const;
-  });
-  return Object.fromEntries(await Promise.all(results));
-}
-
-async function inTime(probe: Probe, timeoutMs: number): Promise<void> {
-  const { promise, reject } = deferred();
-  const timer = setTimeout(() => reject(new Error('no answer in time')), timeoutMs);
-  try {
-    await Promise.race([probe(), promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function deferred(): { readonly promise: Promise<never>; readonly reject: (error: Error) => void } {
-  let reject: (error: Error) => void = () => undefined;
-  const promise = new Promise<never>((_, fail) => {
-    reject = fail;
-  });
-  return { promise, reject };
-}
 
 const docsRoutes = (): readonly Route[] => [
   page({ id: 'docs.swagger', path: '/docs', summary: 'This API in Swagger UI', produces: html }, () => docsPage),

@@ -80,10 +80,14 @@ export const authRoutes: readonly Route[] = [
       password: z.string().max(1_000),
       name: z.string().trim().max(200).optional(),
       workspace_name: z.string().trim().max(100).optional(),
+      invite_token: z.string().max(200).optional(),
     }),
     reply: Session,
     status: 201,
-    errors: { 403: 'sign-up is closed', 409: 'the e-mail address has an account' },
+    errors: {
+      403: 'sign-up is closed, or the invite is missing, wrong, used up or over',
+      409: 'the e-mail address has an account',
+    },
     handle: async (request, { auth }) => {
       const signedIn = await auth.signup(request.body, clientOf(request));
       return new Reply(withoutRefresh(signedIn), { status: 201, headers, cookies: sessionCookies(signedIn) });

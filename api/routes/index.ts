@@ -5,10 +5,12 @@ import { auditRoutes } from './audit.js';
 import { authRoutes } from './auth.js';
 import { chainRoutes } from './chains.js';
 import { definitionRoutes } from './definitions.js';
+import { inviteRoutes } from './invites.js';
 import { nodeTypeRoutes } from './node-types.js';
 import { definitionVersionRoutes } from './definition-versions.js';
 import { definitionTestRoutes } from './definition-tests.js';
 import { eventRoutes } from './events.js';
+import { registrationRoutes } from './registration.js';
 import { runBulkRoutes } from './run-bulk.js';
 import { runCommandRoutes } from './run-commands.js';
 import { runReadRoutes } from './run-reads.js';
@@ -18,6 +20,9 @@ import { scheduleRoutes } from './schedules.js';
 import { passwordRoutes } from './passwords.js';
 import { secretRoutes } from './secrets.js';
 import { sessionRoutes } from './user-sessions.js';
+import { serviceAccountRoutes } from './service-accounts.js';
+import { signupRequestRoutes } from './signup-requests.js';
+import { tenantRoutes } from './tenants.js';
 import { tokenRoutes } from './tokens.js';
 import { workflowRoutes } from './workflows.js';
 import { workspaceToolRoutes } from './workspace-tools.js';
@@ -29,6 +34,11 @@ export const routes: readonly Route[] = [
   ...sessionRoutes,
   ...passwordRoutes,
   ...accountPageRoutes,
+  ...registrationRoutes,
+  ...signupRequestRoutes,
+  ...inviteRoutes,
+  ...serviceAccountRoutes,
+  ...tenantRoutes,
   ...workspaceRoutes,
   ...tokenRoutes,
   ...secretRoutes,

@@ -19,7 +19,12 @@ export interface NewAccount {
   readonly password: string;
   readonly name?: string | undefined;
   readonly workspace_name?: string | undefined;
+  /** Where sign-up is not open to everybody. */
+  readonly invite_token?: string | undefined;
 }
+
+/** What is done in the transaction that makes an account: when it fails there is no account. */
+export type WithAccount = (trx: Database, account: Account) => Promise<void>;
 
 export interface Account {
   readonly id: string;
@@ -41,7 +46,7 @@ export const tenantSlug = (name: string): string => `${slugOf(name)}-${randomByt
 export const normaliseEmail = (email: string): string => email.normalize('NFKC').trim().toLowerCase();
 
 /** A person, their organisation, its first workspace and their ownership of it: all or nothing. */
-export function createAccount(db: Database, given: NewAccount): Promise<Account> {
+export function createAccount(db: Database, given: NewAccount, withAccount?: WithAccount): Promise<Account> {
   const email = normaliseEmail(given.email);
   const name = given.name?.trim() || (email.split('@')[0] ?? email);
   const workspaceName = given.workspace_name?.trim() || `${name}'s workspace`;
@@ -51,6 +56,28 @@ export function createAccount(db: Database, given: NewAccount): Promise<Account>
     workspaceName,
     password: given.password,
     isPlatformAdmin: false,
+    ...(withAccount === undefined ? {} : { withAccount }),
+  });
+}
+
+export interface NewTenant {
+  readonly email: string;
+  readonly password: string;
+  readonly name: string;
+  readonly tenant: { readonly name: string; readonly slug: string };
+}
+
+/** As `createAccount`, under the strict rule for passwords, with an organisation that is named. */
+export function createTenantAccount(db: Database, given: NewTenant, withAccount: WithAccount): Promise<Account> {
+  return insertAccount(db, {
+    account: { id: newId('usr'), tenant_id: newId('ten'), email: given.email, name: given.name },
+    tenantName: given.tenant.name,
+    tenantSlug: given.tenant.slug,
+    workspaceName: given.tenant.name,
+    password: given.password,
+    policy: 'strict',
+    isPlatformAdmin: false,
+    withAccount,
   });
 }
 
@@ -62,11 +89,13 @@ async function insertAccount(
     readonly tenantSlug?: string;
     readonly workspaceName: string;
     readonly password: string;
+    readonly policy?: 'strict';
     readonly isPlatformAdmin: boolean;
+    readonly withAccount?: WithAccount;
   },
 ): Promise<Account> {
   const { account, isPlatformAdmin } = made;
-  const problem = await passwordProblem(made.password, account.email);
+  const problem = await passwordProblem(made.password, account.email, made.policy);
   if (problem !== null) throw invalid([{ field: 'password', message: problem }]);
   const passwordHash = await hashPassword(made.password);
   const { id, tenant_id: tenantId, email, name } = account;
@@ -83,6 +112,7 @@ async function insertAccount(
     const { id: workspaceId } = await insertWorkspace(trx, workspace);
     await insertTenantMember(trx, { tenantId, userId: id, role: 'owner' });
     await insertMembership(trx, { userId: id, workspaceId, role: 'owner' });
+    await made.withAccount?.(trx, account);
   });
   return account;
 }

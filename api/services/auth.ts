@@ -1,9 +1,10 @@
 import type { Database } from '../../db/client.js';
 import { findLogin } from '../../db/identity.js';
 import { createLoginGuards, type LockRule } from '../../db/login-guards.js';
-import { forbidden, notFound } from '../http/errors.js';
+import { notFound } from '../http/errors.js';
 import type { Actor } from '../actor.js';
 import { createTokenSigner } from './access-tokens.js';
+import { admit } from './admission.js';
 import { createAccount, ensureAdmin, normaliseEmail, type AdminAccount, type NewAccount } from './accounts.js';
 import type { AuditService } from './audit.js';
 import { createAuthenticate, type Credentials } from './authenticate.js';
@@ -14,6 +15,7 @@ import {
   type ServiceAccountSession,
   type TokenSignIn,
 } from './auth-tokens.js';
+import type { SignupMode } from './signup-policy.js';
 import { logout, openSession, record, refresh, type Client, type PresentedRefresh, type SignedIn } from './sessions.js';
 import { login, type ProveFactor, type SignIn, type SignInDeps } from './sign-in.js';
 
@@ -49,7 +51,7 @@ export interface AuthDeps {
   readonly audit: AuditService;
   readonly adminToken?: string | undefined;
   /** KEELSON_SIGNUP. */
-  readonly signup: 'open' | 'closed';
+  readonly signup: SignupMode;
   readonly lock?: LockRule;
   readonly proveFactor?: ProveFactor;
   /** Asked first for the refresh token of a service account. */
@@ -86,10 +88,9 @@ export function createAuthService(deps: AuthDeps): AuthService {
 type Context = AuthDeps & SignInDeps;
 
 async function signup(context: Context, account: NewAccount, client: Client): Promise<SignedIn> {
-  if (context.signup === 'closed') {
-    throw forbidden('Sign-up is closed on this installation: ask its administrator for an account.');
-  }
-  const user = await createAccount(context.db, account);
+  const { email, invite_token: token } = account;
+  const admitted = { email: normaliseEmail(email), token };
+  const user = await admit(context, admitted, (redeem) => createAccount(context.db, account, redeem));
   const signedIn = await openSession(
     context,
     { ...user, is_verified: false, has_mfa: false },

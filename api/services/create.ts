@@ -5,10 +5,9 @@ import type { RunNews } from '../../db/listen.js';
 import type { Logger } from '../../db/log.js';
 import type { ApiConfig } from '../config.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
-import { createAccountServices } from './create-account-services.js';
 import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
-import { createAuthService } from './auth.js';
+import { createIdentity } from './create-identity.js';
 import { createAuthoring } from './create-authoring.js';
 import { createChainRunService } from './chain-runs.js';
 import { createChainService } from './chains.js';
@@ -37,22 +36,10 @@ export function createServices({ config, db, temporal, news, log }: ServiceDeps)
   const secrets = { db, vault: createVault(config.masterKey) };
   const rules = { urlProblem: (url: string) => egressProblem(url, config.egressAllow) };
   const audit = createAuditService({ db });
-  const account = createAccountServices({ config, db, audit, log });
   const runs = createRunService({ db, temporal, log });
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
   return {
-    auth: createAuthService({
-      db,
-      audit,
-      masterKey: config.masterKey,
-      signup: config.signup,
-      lock: config.lock,
-      onSignup: account.emailVerification.greet,
-      trustedOrigins: config.corsOrigins.filter((origin) => origin !== '*'),
-      onError: (error) => log.warn({ reason: String(error) }, 'a last-used time was not written'),
-      ...(config.adminToken === undefined ? {} : { adminToken: config.adminToken }),
-    }),
-    ...account,
+    ...createIdentity({ config, db, audit, rules, log }),
     workspaces: createWorkspaceService(secrets),
     tokens: createTokenService({ db }),
     secrets: createSecretService(secrets),

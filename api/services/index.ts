@@ -1,4 +1,3 @@
-import type { AuthService } from './auth.js';
 import type { WorkspaceService } from './workspaces.js';
 import type { TokenService } from './tokens.js';
 import type { SecretService } from './secrets.js';
@@ -17,12 +16,11 @@ import type { PreviewPublish } from './publish-preview.js';
 import type { WorkflowService } from './workflows.js';
 import type { WorkspaceToolService } from './workspace-tools.js';
 import type { ScheduleService } from './schedules.js';
-import type { AccountServices } from './create-account-services.js';
+import type { IdentityServices } from './create-identity.js';
 import type { RunCommandServices } from './create-run-commands.js';
 
 /** The rules behind the routes; each is made by `createX(deps)` in its own file. */
-export interface Services extends RunCommandServices, AccountServices {
-  readonly auth: AuthService;
+export interface Services extends RunCommandServices, IdentityServices {
   readonly workspaces: WorkspaceService;
   readonly tokens: TokenService;
   readonly secrets: SecretService;

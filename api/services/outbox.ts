@@ -1,3 +1,4 @@
+import { purgeAdmission } from '../../db/admission-upkeep.js';
 import { purgeEvents } from '../../db/events.js';
 import { purgeLoginGuards } from '../../db/login-guards.js';
 import { purgeMails } from '../../db/mails.js';
@@ -46,6 +47,7 @@ export function startOutbox(deps: OutboxDeps): Loop {
     repeat(deps, UPKEEP_EVERY_MS, () => purgeLoginGuards(deps.db)),
     repeat(deps, UPKEEP_EVERY_MS, () => purgeMails(deps.db)),
     repeat(deps, UPKEEP_EVERY_MS, () => purgeTokens(deps.db)),
+    repeat(deps, UPKEEP_EVERY_MS, () => purgeAdmission(deps.db)),
   ];
   return {
     stop: async () => {

@@ -108,6 +108,7 @@ export interface IdentityTables {
     /** The token itself, sealed: an unexpired one is issued again to who asks for the same. */
     token_sealed: string;
     issued_by: string;
+    issued_reason: string | null;
     issued_at: Date;
     expires_at: Date;
     revoked_at: Date | null;

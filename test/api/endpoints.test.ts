@@ -84,6 +84,9 @@ const own = new Set([
 /** Areas that are whole; every row of theirs must stay mounted. */
 const finished: readonly string[] = [
   'agent-studio docs',
+  'agent-studio health',
+  'service health',
+  'service tenants',
   'studio chains',
   'studio graph-workflows',
   'integrations schedules',

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { paramNames } from '../../api/http/mount.js';
 import type { Route } from '../../api/http/route.js';
+import { operatorScopes } from '../../api/services/scopes.js';
 import { startEveryRow, type EveryRow } from '../support/every-row.js';
 import { send, type Answered } from '../support/http.js';
 import { sampleOf, type Schema } from '../support/sample.js';
 
 /** Rows that answer for any parameter, so that no id is unknown to them. */
-const takesAnyParameter = new Set(['schedules.history']);
+const takesAnyParameter = new Set(['schedules.history', 'serviceAccounts.revoke']);
 
 const unknownId = 'def_00000000000000000000000000';
 let api: EveryRow;
@@ -45,7 +46,8 @@ function attempt(row: Route, { authorization, body, params = {} }: Attempt): Pro
 
 const authorised = (row: Route): { authorization?: string } => {
   if (row.auth === 'none') return {};
-  return { authorization: row.auth === 'admin' ? api.admin : api.owner };
+  const isForOperators = operatorScopes.some((scope) => scope === row.scope);
+  return { authorization: row.auth === 'admin' || isForOperators ? api.admin : api.owner };
 };
 
 /** A body the row takes, made from its own description. */

@@ -108,10 +108,17 @@ test('health says up, and ready says what does not answer', async () => {
     rows: [],
     probes: { database: () => Promise.resolve(), temporal: () => temporal() },
   });
-  expect((await send(`${kit.url}/health`)).body).toEqual({ status: 'healthy', version: testConfig.version });
+  const { body: up } = await send(`${kit.url}/health`);
+  expect(up).toEqual({
+    status: 'healthy',
+    version: testConfig.version,
+    timestamp: expect.stringMatching(/^\d{4}-.*Z$/),
+    uptime: expect.any(Number),
+  });
   expect((await send(`${kit.url}/healthz`)).status).toBe(200);
-  expect((await send(`${kit.url}/health/ready`)).body).toEqual({
+  expect((await send(`${kit.url}/health/ready`)).body).toMatchObject({
     status: 'ready',
+    database: 'ok',
     checks: { database: 'ok', temporal: 'ok' },
   });
   temporal = () => Promise.reject(new Error('down'));
@@ -120,7 +127,29 @@ test('health says up, and ready says what does not answer', async () => {
     status: 503,
     body: { status: 'not_ready', checks: { database: 'ok', temporal: 'unreachable' } },
   });
+  expect(await send(`${kit.url}/api/v1/health`)).toMatchObject({
+    status: 200,
+    body: { status: 'degraded', checks: { database: 'ok', redis: 'not_used', temporal: 'unreachable' } },
+  });
+  expect((await send(`${kit.url}/api/v1/health/ready`)).status).toBe(503);
+  expect((await send(`${kit.url}/api/v1/health/live`)).body['status']).toBe('alive');
   expect((await send(kit.url)).body).toMatchObject({ name: 'Keelson', version: testConfig.version, docs: '/docs' });
+});
+
+test('without a database the kit is unhealthy; storage is ok, broken or not there', async () => {
+  const away = (): Promise<never> => Promise.reject(new Error('down'));
+  const storageOf = async (storage?: () => Promise<unknown>): Promise<unknown> => {
+    const kit = await startKit({ db, rows: [], ...(storage === undefined ? {} : { storage }) });
+    return (await send(`${kit.url}/health/storage`)).body['status'];
+  };
+  expect([await storageOf(), await storageOf(() => Promise.resolve()), await storageOf(away)]).toEqual([
+    'unconfigured',
+    'ok',
+    'error',
+  ]);
+  const kit = await startKit({ db, rows: [], probes: { database: away, temporal: () => Promise.resolve() } });
+  expect(await send(`${kit.url}/api/v1/health`)).toMatchObject({ status: 503, body: { status: 'unhealthy' } });
+  expect(await send(`${kit.url}/health/ready`)).toMatchObject({ status: 503, body: { database: 'unreachable' } });
 });
 
 test('the two pages and their files are ours, with a strict policy', async () => {

@@ -48,7 +48,8 @@ describe('a wrong value is one sentence that names the variable and the fix', ()
     [{ PORT: '40 00' }, /^PORT must be a whole number/],
     [{ ADMIN_TOKEN: 'abc' }, /^ADMIN_TOKEN must be at least 16 characters/],
     [{ CORS_ORIGINS: 'https://a.example/path' }, /^CORS_ORIGINS must be a comma list of origins/],
-    [{ KEELSON_SIGNUP: 'maybe' }, /^KEELSON_SIGNUP must be open or closed/],
+    [{ KEELSON_SIGNUP: 'maybe' }, /^KEELSON_SIGNUP must be one of open, invite_only/],
+    [{ KEELSON_SERVICE_ACCOUNT_KEY: 'short' }, /^KEELSON_SERVICE_ACCOUNT_KEY must be at least 32 characters/],
     [{ KEELSON_ADMIN_EMAIL: 'nobody' }, /^KEELSON_ADMIN_EMAIL must be an e-mail address/],
   ])('of the API: %j', (change, sentence) => {
     expect(sentenceOf(() => readApiConfig({ ...base, ...change }))).toMatch(sentence);
@@ -124,6 +125,8 @@ describe('values', () => {
     expect(plain.api).toMatchObject({ signup: 'open', host: '127.0.0.1', port: 4000, databaseUrl: 'postgres://local' });
     expect(plain.api).toMatchObject({ adminEmail: 'admin@keelson.local', adminPassword: 'generated-one' });
     expect(given.api).toMatchObject({ signup: 'closed', databaseUrl: 'postgres://mine' });
+    expect(plain.api.serviceAccounts.allowsDevelopment).toBe(true);
+    expect(readConfigs({ HOST: '0.0.0.0' }, secrets, found).api.serviceAccounts.allowsDevelopment).toBe(false);
     expect(readLocalSettings({}).databaseUrl).toBeUndefined();
     expect(sentenceOf(() => readLocalSettings({ PORT: 'x' }))).toMatch(/^PORT must/);
   });

@@ -30,6 +30,7 @@ interface KitOptions {
   readonly onAuthenticate?: () => void;
   readonly streams?: Omit<StreamSettings, 'stopping'>;
   readonly probes?: Readonly<Record<string, () => Promise<unknown>>>;
+  readonly storage?: () => Promise<unknown>;
 }
 
 export const testConfig: HttpConfig = {
@@ -45,7 +46,11 @@ export async function startKit({ db, rows, ...more }: KitOptions): Promise<KitSe
   const audit: AuditEntry[] = [];
   const stopping = new AbortController();
   const app = createApp({
-    routes: allRoutes(rows, { version: testConfig.version, probes: more.probes ?? {} }),
+    routes: allRoutes(rows, {
+      version: testConfig.version,
+      probes: more.probes ?? {},
+      ...(more.storage === undefined ? {} : { storage: more.storage }),
+    }),
     services: kitServices(audit, more.onAuthenticate ?? (() => undefined)),
     db,
     log: pino({ level: 'debug' }, { write: (line: string) => lines.push(line) }),

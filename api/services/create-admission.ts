@@ -1,0 +1,52 @@
+import type { Database } from '../../db/client.js';
+import { createVault } from '../../db/crypto.js';
+import type { ApiConfig } from '../config.js';
+import { createTokenSigner } from './access-tokens.js';
+import type { AuditService } from './audit.js';
+import type { AuthService } from './auth.js';
+import type { Mailer } from './mail.js';
+import { createInviteService, type InviteService } from './invites.js';
+import { createRegistrationService, type RegistrationDeps, type RegistrationService } from './registration.js';
+import { createServiceAccountService, type ServiceAccountService } from './service-accounts.js';
+import { createSignupRequestService, type SignupRequestService } from './signup-requests.js';
+import { createTenantService, type TenantService } from './tenants.js';
+
+/** Who comes in, and for which organisation. */
+export interface AdmissionServices {
+  readonly registration: RegistrationService;
+  readonly invites: InviteService;
+  readonly signupRequests: SignupRequestService;
+  readonly serviceAccounts: ServiceAccountService;
+  readonly tenants: TenantService;
+}
+
+export interface AdmissionServiceDeps {
+  readonly db: Database;
+  readonly config: Pick<ApiConfig, 'masterKey' | 'signup' | 'serviceAccounts' | 'publicUrl'>;
+  readonly auth: AuthService;
+  readonly audit: AuditService;
+  readonly log: { readonly warn: (fields: object, message: string) => void };
+  readonly rules: { readonly urlProblem: (url: string) => string | null };
+  readonly mailer?: Mailer;
+  readonly sendVerification?: RegistrationDeps['sendVerification'];
+}
+
+export function createAdmission(deps: AdmissionServiceDeps): AdmissionServices {
+  const { db, config, auth, audit, log, rules, mailer, sendVerification } = deps;
+  const { signup, publicUrl } = config;
+  const onError = (error: unknown): void => log.warn({ reason: String(error) }, 'a mail was not sent');
+  const mail = { db, mailer, publicUrl, onError };
+  return {
+    registration: createRegistrationService({ db, signup, audit, auth, sendVerification }),
+    invites: createInviteService(mail),
+    signupRequests: createSignupRequestService({ ...mail, signup }),
+    serviceAccounts: createServiceAccountService({
+      db,
+      vault: createVault(config.masterKey),
+      signer: createTokenSigner(config.masterKey),
+      trust: config.serviceAccounts,
+      audit,
+    }),
+    tenants: createTenantService({ db, ...rules }),
+  };
+}

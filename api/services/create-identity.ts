@@ -1,0 +1,41 @@
+import type { Database } from '../../db/client.js';
+import type { Logger } from '../../db/log.js';
+import type { ApiConfig } from '../config.js';
+import { createTokenSigner } from './access-tokens.js';
+import type { AuditService } from './audit.js';
+import { createAuthService, type AuthService } from './auth.js';
+import { createAccountServices, type AccountServices } from './create-account-services.js';
+import { createAdmission, type AdmissionServices } from './create-admission.js';
+import { refreshServiceAccount } from './service-account-refresh.js';
+
+export interface IdentityDeps {
+  readonly config: ApiConfig;
+  readonly db: Database;
+  readonly audit: AuditService;
+  readonly rules: { readonly urlProblem: (url: string) => string | null };
+  readonly log: Logger;
+}
+
+/** Who there is, how they come in, and what proves it. */
+export interface IdentityServices extends AccountServices, AdmissionServices {
+  readonly auth: AuthService;
+}
+
+export function createIdentity({ config, db, audit, rules, log }: IdentityDeps): IdentityServices {
+  const account = createAccountServices({ config, db, audit, log });
+  const signer = createTokenSigner(config.masterKey);
+  const auth = createAuthService({
+    db,
+    audit,
+    masterKey: config.masterKey,
+    signup: config.signup,
+    lock: config.lock,
+    onSignup: account.emailVerification.greet,
+    refreshServiceAccount: (token) => refreshServiceAccount({ db, signer }, token),
+    trustedOrigins: config.corsOrigins.filter((origin) => origin !== '*'),
+    onError: (error) => log.warn({ reason: String(error) }, 'a last-used time was not written'),
+    ...(config.adminToken === undefined ? {} : { adminToken: config.adminToken }),
+  });
+  const mail = { mailer: account.mailer, sendVerification: account.emailVerification.greet };
+  return { auth, ...account, ...createAdmission({ db, config, auth, audit, log, rules, ...mail }) };
+}
