@@ -12,6 +12,7 @@ import type { Route } from './http/route.js';
 import { systemRoutes, withDocuments, type Probe } from './http/system.js';
 import { routes } from './routes/index.js';
 import { createServices } from './services/create.js';
+import type { Mailer } from './services/invitations.js';
 import type { Services } from './services/index.js';
 import { startOutbox } from './services/outbox.js';
 import { lowestRole } from './services/roles.js';
@@ -22,6 +23,7 @@ export interface ApiOptions {
   readonly db: Database;
   readonly temporal: TemporalGateway;
   readonly log: Logger;
+  readonly mailer?: Mailer;
   /** Raised when streams are to end; without it they go on until their callers leave. */
   readonly stopping?: AbortSignal;
 }
@@ -32,12 +34,12 @@ export interface RunningApi {
   readonly close: () => Promise<void>;
 }
 
-export async function startApi({ config, db, temporal, log }: ApiOptions): Promise<RunningApi> {
+export async function startApi({ config, db, temporal, log, ...more }: ApiOptions): Promise<RunningApi> {
   const news = createRunNews({
     url: config.databaseUrl,
     onError: ({ message }) => log.warn({ reason: message }, 'news of runs come late until Postgres is heard again'),
   });
-  const services = createServices({ config, db, temporal, news, log });
+  const services = createServices({ config, db, temporal, news, log, ...more });
   const stopping = new AbortController();
   const app = buildApp({ config, db, temporal, log, stopping: stopping.signal }, services);
   const { adminEmail: email, adminPassword: password } = config;

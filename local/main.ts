@@ -52,13 +52,14 @@ function stopAsked(cleanup: Cleanup): Promise<void> {
 }
 
 function show(platform: Platform): void {
-  const { apiUrl, uiUrl, temporalAddress, adminEmail, passwordFile, logFile } = platform;
+  const { apiUrl, uiUrl, temporalAddress, adminEmail, passwordFile, tokenFile, logFile } = platform;
   const password = passwordFile === undefined ? 'KEELSON_ADMIN_PASSWORD' : `adminPassword in ${shown(passwordFile)}`;
   const lines = [
     ['API', apiUrl],
     ['Docs', `${apiUrl}/docs`],
     ['Temporal UI', uiUrl ?? `the one of your server at ${temporalAddress}`],
     ['Sign in', `${adminEmail}, password: ${password}`],
+    ['ADMIN_TOKEN', tokenFile === undefined ? 'the one you set' : `adminToken in ${shown(tokenFile)}`],
     ['Log', shown(logFile)],
     ['Try', signInCommand(platform)],
   ];

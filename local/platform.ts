@@ -32,6 +32,8 @@ export interface Platform {
   readonly adminEmail: string;
   /** Where the generated password is; undefined: it was given by KEELSON_ADMIN_PASSWORD. */
   readonly passwordFile: string | undefined;
+  /** Where the generated ADMIN_TOKEN is; undefined: it was given. */
+  readonly tokenFile: string | undefined;
   readonly logFile: string;
 }
 
@@ -127,6 +129,7 @@ function describe({ settings, servers, apiUrl, root, file }: DescribeInput): Pla
     temporalAddress: servers.address,
     adminEmail: settings.adminEmail,
     passwordFile: settings.hasOwnPassword ? undefined : secretsFile(root),
+    tokenFile: settings.hasOwnToken ? undefined : secretsFile(root),
     logFile: file,
   };
 }

@@ -1,4 +1,6 @@
 import type { Route } from '../http/route.js';
+import { agentLoginRoutes } from './agent-login.js';
+import { apiKeyRoutes } from './api-keys.js';
 import { approvalRoutes } from './approvals.js';
 import { auditRoutes } from './audit.js';
 import { authRoutes } from './auth.js';
@@ -8,6 +10,10 @@ import { nodeTypeRoutes } from './node-types.js';
 import { definitionVersionRoutes } from './definition-versions.js';
 import { definitionTestRoutes } from './definition-tests.js';
 import { eventRoutes } from './events.js';
+import { memberRoutes } from './members.js';
+import { mfaRoutes } from './mfa.js';
+import { orgSecurityRoutes } from './org-security.js';
+import { orgTokenRoutes } from './org-tokens.js';
 import { runBulkRoutes } from './run-bulk.js';
 import { runCommandRoutes } from './run-commands.js';
 import { runReadRoutes } from './run-reads.js';
@@ -23,6 +29,12 @@ import { workspaceRoutes } from './workspaces.js';
 /** Every resource's rows. */
 export const routes: readonly Route[] = [
   ...authRoutes,
+  ...agentLoginRoutes,
+  ...mfaRoutes,
+  ...apiKeyRoutes,
+  ...orgTokenRoutes,
+  ...orgSecurityRoutes,
+  ...memberRoutes,
   ...workspaceRoutes,
   ...tokenRoutes,
   ...secretRoutes,

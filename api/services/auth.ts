@@ -8,7 +8,7 @@ import { createAccount, ensureAdmin, normaliseEmail, type AdminAccount, type New
 import type { AuditService } from './audit.js';
 import { createAuthenticate, type Credentials } from './authenticate.js';
 import { logout, openSession, record, refresh, type Client, type PresentedRefresh, type SignedIn } from './sessions.js';
-import { login, type ProveFactor, type SignIn, type SignInDeps } from './sign-in.js';
+import { login, proveIdentity, type Proved, type ProveFactor, type SignIn, type SignInDeps } from './sign-in.js';
 
 export type { Credentials } from './authenticate.js';
 export type { Client, PresentedRefresh, SignedIn } from './sessions.js';
@@ -19,7 +19,13 @@ export interface AuthService {
   readonly signup: (account: NewAccount, client: Client) => Promise<SignedIn>;
   readonly login: (given: SignIn, client: Client) => Promise<SignedIn>;
   /** A session for somebody whose identity was proved otherwise (single sign-on, registration). */
-  readonly openSession: (email: string, client: Client, proved?: { readonly hasMfa: boolean }) => Promise<SignedIn>;
+  readonly openSession: (
+    email: string,
+    client: Client,
+    proved?: { readonly hasMfa: boolean; readonly tenantId?: string },
+  ) => Promise<SignedIn>;
+  /** As `login`, without a session. */
+  readonly prove: (given: SignIn, client: Client) => Promise<Proved>;
   /** Each refresh token works once; using one again ends its session. */
   readonly refresh: (presented: PresentedRefresh, client: Client) => Promise<SignedIn>;
   /** Ends the session of the refresh token or, failing that, of the access token; false when there was none to end. */
@@ -54,11 +60,12 @@ export function createAuthService(deps: AuthDeps): AuthService {
     authenticate: createAuthenticate({ db, signer, adminToken, trustedOrigins, onError }),
     signup: (account, client) => signup(context, account, client),
     login: (given, client) => login(context, given, client),
-    openSession: async (email, client, { hasMfa } = { hasMfa: false }) => {
+    openSession: async (email, client, proved = { hasMfa: false }) => {
       const user = await findLogin(db, normaliseEmail(email));
       if (user === undefined) throw notFound('account', email);
-      return openSession(context, user, { client, hasMfa });
+      return openSession(context, user, { client, ...proved });
     },
+    prove: (given, client) => proveIdentity(context, given, client),
     refresh: (presented, client) => refresh(context, presented, client),
     logout: (presented, client) => logout(context, presented, client),
     ensureAdmin: (admin) => ensureAdmin(db, admin),

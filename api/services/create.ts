@@ -8,11 +8,13 @@ import type { TemporalGateway } from '../temporal/gateway.js';
 import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
 import { createAuthService } from './auth.js';
+import { createKeyServices, createMfa } from './create-keys.js';
 import { createAuthoring } from './create-authoring.js';
 import { createChainRunService } from './chain-runs.js';
 import { createChainService } from './chains.js';
 import { createExplainService } from './explain.js';
 import type { Services } from './index.js';
+import type { Mailer } from './invitations.js';
 import { createRunCommands } from './create-run-commands.js';
 import { createRunReadService } from './run-reads.js';
 import { createRunService } from './runs.js';
@@ -29,26 +31,31 @@ export interface ServiceDeps {
   /** News of runs, one connection a process. */
   readonly news: RunNews;
   readonly log: Logger;
+  readonly mailer?: Mailer;
 }
 
 /** The composition root: every service with what it needs. */
-export function createServices({ config, db, temporal, news, log }: ServiceDeps): Services {
+export function createServices({ config, db, temporal, news, log, mailer }: ServiceDeps): Services {
   const secrets = { db, vault: createVault(config.masterKey) };
   const rules = { urlProblem: (url: string) => egressProblem(url, config.egressAllow) };
   const audit = createAuditService({ db });
   const runs = createRunService({ db, temporal, log });
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
+  const mfa = createMfa({ ...secrets, audit, lock: config.lock });
+  const auth = createAuthService({
+    db,
+    audit,
+    masterKey: config.masterKey,
+    signup: config.signup,
+    lock: config.lock,
+    proveFactor: mfa.proveFactor,
+    trustedOrigins: config.corsOrigins.filter((origin) => origin !== '*'),
+    onError: (error) => log.warn({ reason: String(error) }, 'a last-used time was not written'),
+    ...(config.adminToken === undefined ? {} : { adminToken: config.adminToken }),
+  });
+  const publicUrl = config.publicUrl ?? `http://localhost:${config.port}`;
   return {
-    auth: createAuthService({
-      db,
-      audit,
-      masterKey: config.masterKey,
-      signup: config.signup,
-      lock: config.lock,
-      trustedOrigins: config.corsOrigins.filter((origin) => origin !== '*'),
-      onError: (error) => log.warn({ reason: String(error) }, 'a last-used time was not written'),
-      ...(config.adminToken === undefined ? {} : { adminToken: config.adminToken }),
-    }),
+    auth,
     workspaces: createWorkspaceService(secrets),
     tokens: createTokenService({ db }),
     secrets: createSecretService(secrets),
@@ -61,6 +68,7 @@ export function createServices({ config, db, temporal, news, log }: ServiceDeps)
     chainRuns: createChainRunService({ db, runs, rules, secrets }),
     approvals: createApprovalService({ db, runs, audit }),
     schedules,
+    ...createKeyServices({ db, auth, audit, mfa, mailer, publicUrl }),
     ...createAuthoring({ db, secrets, schedules, temporal, runs, news, ...rules }),
     ...createRunCommands({ db, temporal, log, news, runs, rules }),
   };

@@ -17,10 +17,11 @@ import type { PreviewPublish } from './publish-preview.js';
 import type { WorkflowService } from './workflows.js';
 import type { WorkspaceToolService } from './workspace-tools.js';
 import type { ScheduleService } from './schedules.js';
+import type { KeyServices } from './create-keys.js';
 import type { RunCommandServices } from './create-run-commands.js';
 
 /** The rules behind the routes; each is made by `createX(deps)` in its own file. */
-export interface Services extends RunCommandServices {
+export interface Services extends RunCommandServices, KeyServices {
   readonly auth: AuthService;
   readonly workspaces: WorkspaceService;
   readonly tokens: TokenService;

@@ -11,6 +11,7 @@ import {
   findWorkspace,
   insertWorkspace,
   isWithin,
+  listSubtree,
   listWorkspaces,
   lockTree,
   updateWorkspace,
@@ -21,7 +22,7 @@ import { ApiError, conflict, forbidden, invalid, notFound } from '../http/errors
 import type { Actor } from '../actor.js';
 import type { Page } from '../http/schemas.js';
 import { roleCapabilities, strongestRole } from './roles.js';
-import { namespaceOf, presentWorkspace, type WorkspaceView } from './workspace-view.js';
+import { namespaceOf, presentWorkspace, treeOf, type WorkspaceTree, type WorkspaceView } from './workspace-view.js';
 import type { WorkspaceSettings } from './workspace-settings.js';
 
 export interface NewWorkspaceInput extends WorkspaceSettings {
@@ -60,6 +61,8 @@ export interface WorkspaceService {
   /** The same `seed` makes the same workspace once. */
   readonly create: (actor: Actor, input: NewWorkspaceInput, seed: string) => Promise<CreatedWorkspace>;
   readonly get: (id: string) => Promise<WorkspaceView>;
+  /** The workspace with all below it. */
+  readonly tree: (id: string) => Promise<WorkspaceTree>;
   readonly update: (actor: Actor, id: string, patch: WorkspacePatch) => Promise<WorkspaceView>;
   readonly remove: (id: string) => Promise<{ readonly status: 'removed'; readonly id: string }>;
 }
@@ -79,6 +82,11 @@ export function createWorkspaceService(deps: WorkspaceDeps): WorkspaceService {
     },
     create: (actor, input, seed) => create(deps, actor, { ...input, id: derivedId('ws', seed) }),
     get: async (id) => presentWorkspace(await existing(db, id)),
+    tree: async (id) => {
+      const tree = treeOf(await listSubtree(db, id), id);
+      if (tree === undefined) throw notFound('workspace', id);
+      return tree;
+    },
     update: (actor, id, patch) => update(db, actor, { ...patch, id }),
     remove: (id) => remove(db, id),
   };

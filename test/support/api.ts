@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readApiConfig } from '../../api/config.js';
 import { startApi } from '../../api/server.js';
+import type { Mailer } from '../../api/services/invitations.js';
 import type { TemporalGateway } from '../../api/temporal/gateway.js';
 import type { Database } from '../../db/client.js';
 import { createLogger } from '../../db/log.js';
@@ -8,6 +9,8 @@ import { testDatabase } from './database.js';
 import { send, type Answered } from './http.js';
 
 export const ADMIN_TOKEN = 'the-operators-own-token';
+/** Of everybody who signs up. */
+export const PASSWORD = 'a long enough password';
 export const MASTER_KEY = 'ab'.repeat(32);
 
 export interface TestApi {
@@ -20,6 +23,7 @@ export interface TestApi {
 }
 
 export interface Person {
+  readonly email: string;
   readonly token: string;
   readonly userId: string;
   readonly workspace: { readonly id: string; readonly slug: string };
@@ -35,10 +39,11 @@ export interface Sent {
 export interface TestApiOptions {
   readonly temporal: (databaseUrl: string) => Promise<TemporalGateway> | TemporalGateway;
   readonly env?: Readonly<Record<string, string>>;
+  readonly mailer?: Mailer;
 }
 
 /** The whole API on a socket, with a database of its own. */
-export async function startTestApi({ temporal, env = {} }: TestApiOptions): Promise<TestApi> {
+export async function startTestApi({ temporal, env = {}, ...more }: TestApiOptions): Promise<TestApi> {
   const database = await testDatabase();
   const config = readApiConfig({
     PORT: '0',
@@ -56,7 +61,7 @@ export async function startTestApi({ temporal, env = {} }: TestApiOptions): Prom
   });
   const log = createLogger({ level: config.logLevel, name: 'test' });
   const gateway = await temporal(database.url);
-  const api = await startApi({ config, db: database.db, temporal: gateway, log });
+  const api = await startApi({ config, db: database.db, temporal: gateway, log, ...more });
   const url = `http://127.0.0.1:${api.port}`;
   return {
     url,
@@ -75,7 +80,7 @@ async function signUp(url: string): Promise<Person> {
   const signed = await send(`${url}/v1/auth/signup`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ email, password: 'a long enough password', workspace_name: `Shop ${email}` }),
+    body: JSON.stringify({ email, password: PASSWORD, workspace_name: `Shop ${email}` }),
   });
   // -- reason: the shape of a sign-up's reply; a test that gets another fails at its first use
   const {
@@ -88,6 +93,7 @@ async function signUp(url: string): Promise<Person> {
     readonly workspace: Person['workspace'];
   };
   return {
+    email,
     token,
     userId: user.id,
     workspace,

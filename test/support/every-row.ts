@@ -33,7 +33,8 @@ export interface EveryRow {
 }
 
 export async function startEveryRow(): Promise<EveryRow> {
-  const api = await startTestApi({ temporal: silentTemporal });
+  const mailer = { send: () => Promise.resolve() };
+  const api = await startTestApi({ temporal: silentTemporal, mailer });
   const [owner, stranger, viewer] = [await api.signUp(), await api.signUp(), await api.signUp()];
   return {
     url: api.url,
@@ -98,7 +99,10 @@ async function things(owner: Person): Promise<Readonly<Record<string, string>>> 
   const schedule = await owner.call('POST', `/workspaces/${id}/schedules`, {
     body: { cron_expr: '0 9 * * *', prompt: 'mine' },
   });
+  const invited = await owner.call('POST', '/v1/members', { body: { email: 'guest@example.com', role: 'viewer' } });
   return {
+    user_id: owner.userId,
+    invitation_id: String(invited.body['id']),
     slug: 'mine',
     workflow_id: String(workflow.body['id']),
     definition_id: String(workflow.body['id']),
