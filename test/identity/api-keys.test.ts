@@ -3,7 +3,7 @@ import { sha256Hex } from '../../db/crypto.js';
 import type { Role } from '../../db/tables.js';
 import { keyScopes } from '../../api/services/scopes.js';
 import { ADMIN_TOKEN, PASSWORD, startTestApi, type Person, type TestApi } from '../support/api.js';
-import { send, type Answered } from '../support/http.js';
+import { send, statusesOf, type Answered } from '../support/http.js';
 import { silentTemporal } from '../support/silent-temporal.js';
 
 const keys = '/api/v1/auth/api-keys';
@@ -131,7 +131,7 @@ describe('a new key', () => {
 
   test('of the name of a live one is a conflict, also at the same moment', async () => {
     const twins = await Promise.all([1, 2, 3].map(() => mint(ada, { name: 'Twin' })));
-    expect(twins.map(({ status }) => status).sort()).toEqual([201, 409, 409]);
+    expect(statusesOf(twins)).toEqual([201, 409, 409]);
     const refused = twins.find(({ status }) => status === 409);
     expect(refused?.body.error?.code).toBe('conflict');
     const made = twins.find(({ status }) => status === 201);
@@ -225,7 +225,7 @@ describe('a key later', () => {
     expect((await withKey('/v1/workflows', headers)).status).toBe(200);
     const path = `${keys}/${String(minted.body['id'])}`;
     const revoked = await Promise.all([1, 2, 3, 4].map(() => ada.call('DELETE', path)));
-    expect(revoked.map(({ status }) => status).sort()).toEqual([204, 404, 404, 404]);
+    expect(statusesOf(revoked)).toEqual([204, 404, 404, 404]);
     expect((await withKey('/v1/workflows', headers)).status).toBe(401);
     expect((await ada.call('PATCH', path, { body: { name: 'Again' } })).status).toBe(404);
     const listed = await ada.call('GET', `${keys}?limit=100`);

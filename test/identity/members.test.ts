@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { sql } from 'kysely';
 import type { Role } from '../../db/tables.js';
 import { PASSWORD, startTestApi, type Person, type TestApi } from '../support/api.js';
-import { send, type Answered } from '../support/http.js';
+import { send, statusesOf, type Answered } from '../support/http.js';
 import { silentTemporal } from '../support/silent-temporal.js';
 
 interface Mail {
@@ -142,7 +142,7 @@ describe('an invitation', () => {
     const stranger = await api.signUp();
     expect((await stranger.call('DELETE', path)).status).toBe(404);
     const takenBack = await Promise.all([1, 2].map(() => ada.call('DELETE', path)));
-    expect(takenBack.map(({ status }) => status).sort()).toEqual([204, 404]);
+    expect(statusesOf(takenBack)).toEqual([204, 404]);
     expect((await accept({ token: tokenTo(email), password: PASSWORD })).status).toBe(404);
     const third = await invite(ada, { email });
     await api.db
@@ -271,10 +271,7 @@ describe('a role', () => {
           .where('id', '=', ada.workspace.id),
       )
       .execute();
-    const answers = await Promise.all([
-      change(ada, second.userId, 'viewer'),
-      change(second, ada.userId, 'viewer'),
-    ]);
+    const answers = await Promise.all([change(ada, second.userId, 'viewer'), change(second, ada.userId, 'viewer')]);
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
     const owners = await api.db
       .selectFrom('memberships')
@@ -297,7 +294,11 @@ describe('a role', () => {
       .executeTakeFirstOrThrow();
     await api.db.insertInto('tenant_members').values({ tenant_id, user_id: guest.userId, role: 'owner' }).execute();
     expect((await remove(guest, ada.userId)).status).toBe(204);
-    const left = await api.db.selectFrom('tenant_members').select('user_id').where('tenant_id', '=', tenant_id).execute();
+    const left = await api.db
+      .selectFrom('tenant_members')
+      .select('user_id')
+      .where('tenant_id', '=', tenant_id)
+      .execute();
     expect(left).toEqual([{ user_id: guest.userId }]);
   });
 });

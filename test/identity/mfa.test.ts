@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { Secret, TOTP } from 'otpauth';
 import { recoveryCodeHash, newRecoveryCodes, newTotpSecret, stepOfCode } from '../../api/services/totp.js';
 import { ADMIN_TOKEN, PASSWORD, startTestApi, type Person, type TestApi } from '../support/api.js';
-import { send, type Answered } from '../support/http.js';
+import { send, statusesOf, type Answered } from '../support/http.js';
 import { silentTemporal } from '../support/silent-temporal.js';
 
 let api: TestApi;
@@ -31,8 +31,7 @@ const mfa = (path: string, code: string): Promise<Answered> =>
   person.call('POST', `/v1/auth/mfa/${path}`, { body: { code } });
 const turnOff = (code: string): Promise<Answered> => person.call('DELETE', '/v1/auth/mfa', { body: { code } });
 /** As half a minute later: the code that was used counts again. */
-const timePasses = () =>
-  api.db.updateTable('users').set({ totp_step: null }).where('id', '=', person.userId).execute();
+const timePasses = () => api.db.updateTable('users').set({ totp_step: null }).where('id', '=', person.userId).execute();
 
 async function enrolled(): Promise<{ secret: string; codes: readonly string[] }> {
   const { body } = await person.call('POST', '/v1/auth/mfa/enroll');
@@ -142,14 +141,14 @@ describe('signing in', () => {
     const { secret } = await enrolled();
     const code = codeOf(secret);
     const answers = await Promise.all([login(code), login(code), login(code)]);
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, 401, 401]);
+    expect(statusesOf(answers)).toEqual([200, 401, 401]);
   });
 
   test('a recovery code works once, also at the same moment and however it is written', async () => {
     const { codes } = await enrolled();
     const [first = '', second = ''] = codes;
     const answers = await Promise.all([1, 2, 3].map(() => login(first)));
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, 401, 401]);
+    expect(statusesOf(answers)).toEqual([200, 401, 401]);
     expect((await login(second.toUpperCase().replaceAll('-', ''))).status).toBe(200);
     expect((await person.call('GET', '/v1/auth/mfa')).body['recovery_codes_left']).toBe(8);
   });
