@@ -24,8 +24,12 @@ afterAll(() => api.close());
 
 const mintOrg = (by: Person, name: string, headers = {}): Promise<Answered> =>
   by.call('POST', '/org/tokens', { body: { name }, headers });
-const as = (bearer: string | undefined, method: string, path: string, url = api.url): Promise<Answered> =>
-  send(url + path, { method, headers: bearer === undefined ? {} : { authorization: `Bearer ${bearer}` } });
+/** `path` may be a whole address, of another API. */
+const as = (bearer: string | undefined, method: string, path: string): Promise<Answered> =>
+  send(new URL(path, api.url).href, {
+    method,
+    headers: bearer === undefined ? {} : { authorization: `Bearer ${bearer}` },
+  });
 const mint = async (person: Person): Promise<string> =>
   String((await person.call('POST', `/workspaces/${person.workspace.id}/tokens`)).body['auth_token']);
 const said = ({ status, body }: Answered) => ({ status, message: body.error?.message });
@@ -103,10 +107,10 @@ describe('AdminAuth', () => {
     const bare = await startTestApi({ temporal: silentTemporal, env: { ADMIN_TOKEN: '' } });
     const first = await bare.signUp();
     const path = `/admin/workspaces/${first.workspace.id}/tokens`;
-    expect((await as(undefined, 'POST', path, bare.url)).status).toBe(401);
-    expect((await as(undefined, 'GET', `/workspaces/${first.workspace.id}`, bare.url)).status).toBe(401);
+    expect((await as(undefined, 'POST', bare.url + path)).status).toBe(401);
+    expect((await as(undefined, 'GET', bare.url + `/workspaces/${first.workspace.id}`)).status).toBe(401);
     const minted = await first.call('POST', `/workspaces/${first.workspace.id}/tokens`);
-    expect((await as(String(minted.body['auth_token']), 'POST', path, bare.url)).status).toBe(401);
+    expect((await as(String(minted.body['auth_token']), 'POST', bare.url + path)).status).toBe(401);
     await bare.close();
   });
 });
@@ -121,7 +125,7 @@ test('a datastore that fails is 503 with its code', async () => {
   const broken = await startApi({ config, db: dead, temporal: silentTemporal(), log });
   const url = `http://127.0.0.1:${broken.port}`;
   for (const bearer of [ADMIN_TOKEN, 'a-workspace-token', 'org_token', 'as_live_key', ada.token]) {
-    const { status, body, headers } = await as(bearer, 'GET', '/workspaces/ws_a', url);
+    const { status, body, headers } = await as(bearer, 'GET', url + '/workspaces/ws_a');
     expect({ status, code: body['code'] }).toEqual({ status: 503, code: 'platform_unavailable' });
     expect(body.error?.code).toBe('unavailable');
     expect(headers.get('retry-after')).toBe('1');
