@@ -17,6 +17,8 @@ export const Time = z
   .transform((at) => (at instanceof Date ? at.toISOString() : at))
   .meta({ type: 'string', format: 'date-time' });
 
+export const Email = z.string().trim().max(254).pipe(z.email('must be an e-mail address such as ada@example.com'));
+
 export const Empty = z.undefined();
 
 /** Any JSON at all. */

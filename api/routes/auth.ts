@@ -1,11 +1,9 @@
 import { z } from 'zod';
 import { Reply, route, type CookieChange, type Route } from '../http/route.js';
-import { Empty } from '../http/schemas.js';
+import { Email, Empty } from '../http/schemas.js';
 import { ACCESS_COOKIE, REFRESH_COOKIE, SESSION_SECONDS } from '../services/session-cookies.js';
 import type { PresentedRefresh, SignedIn } from '../services/auth.js';
 import { clientOf } from './client.js';
-
-export const Email = z.string().trim().max(254).pipe(z.email('must be an e-mail address such as ada@example.com'));
 
 export const Session = z
   .object({

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Reply, route, type Route } from '../http/route.js';
-import { Empty, Page, pageOf, Time } from '../http/schemas.js';
-import { Email, headers, Session, sessionCookies, withoutRefresh } from './auth.js';
+import { Email, Empty, Page, pageOf, Time } from '../http/schemas.js';
+import { headers, Session, sessionCookies, withoutRefresh } from './auth.js';
 import { clientOf } from './client.js';
 
 const tag = 'members';
@@ -61,6 +61,7 @@ export const memberRoutes: readonly Route[] = [
       404: 'no such workspace here or below',
       409: 'a member already',
       429: 'the workspace sent 100 invitations within an hour',
+      502: 'the mail server did not take the mail: invite again later',
       503: 'no mail can be sent',
     },
     handle: async ({ actor, body }, { invitations }) =>
