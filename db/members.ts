@@ -69,6 +69,20 @@ export async function findMember(
   return rows[0];
 }
 
+/** Takes the memberships of the workspace and of all below it. */
+export async function deleteMemberships(
+  db: Database,
+  { workspaceId, userId }: { readonly workspaceId: string; readonly userId: string },
+): Promise<void> {
+  await sql`
+    with recursive below as (
+      select id from workspaces where id = ${workspaceId}
+      union
+      select w.id from workspaces w join below on w.parent_id = below.id
+    )
+    delete from memberships where user_id = ${userId} and workspace_id in (select id from below)`.execute(db);
+}
+
 export async function findTenantRole(
   db: Database,
   { tenantId, userId }: { readonly tenantId: string; readonly userId: string },

@@ -115,7 +115,7 @@ export const memberRoutes: readonly Route[] = [
     id: 'members.remove',
     method: 'DELETE',
     path: '/v1/members/:user_id',
-    summary: 'Put a member out of the workspace; your own id leaves it',
+    summary: 'Put a member out of the workspace and all below it; your own id leaves it',
     tag,
     auth: 'member',
     can: 'member.read',

@@ -1,6 +1,7 @@
 import { revokeKeysBeyond, workspacesWithKeysOf } from '../../db/api-keys.js';
 import type { Database } from '../../db/client.js';
 import {
+  deleteMemberships,
   findMember,
   findTenantRole,
   hasOwnerWithout,
@@ -42,7 +43,7 @@ export interface MemberService {
     userId: string,
     role: Role,
   ) => Promise<{ readonly user_id: string; readonly role: Role }>;
-  /** Others need `member.write`; anybody may leave. */
+  /** Out of the workspace and all below it. Others need `member.write`; anybody may leave. */
   readonly remove: (actor: Actor, userId: string) => Promise<void>;
 }
 
@@ -88,9 +89,8 @@ async function act(db: Database, { actor, userId, role }: Act): Promise<void> {
     if (isLastOwner && role !== 'owner') {
       throw conflict('This is the last owner of the workspace: make somebody else an owner first.');
     }
-    const mine = scoped(trx, workspaceId);
-    if (role === null) await mine.delete('memberships', userId).execute();
-    else await mine.update('memberships', userId).set({ role }).execute();
+    if (role === null) await deleteMemberships(trx, { workspaceId, userId });
+    else await scoped(trx, workspaceId).update('memberships', userId).set({ role }).execute();
     await settle(trx, { tenantId, userId });
   });
 }

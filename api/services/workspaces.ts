@@ -1,6 +1,6 @@
 import type { Database } from '../../db/client.js';
 import type { Vault } from '../../db/crypto.js';
-import { findTenant, insertMembership, insertTenant, PLATFORM_TENANT } from '../../db/identity.js';
+import { insertMembership, insertTenant, PLATFORM_TENANT } from '../../db/identity.js';
 import { derivedId } from '../../db/ids.js';
 import { insertSecret } from '../../db/secrets.js';
 import type { Role } from '../../db/tables.js';
@@ -139,10 +139,18 @@ async function tenantFor(trx: Database, actor: Actor, parentId: string | null): 
     await lockTree(trx, parent.tenant_id);
     return (await existing(trx, parentId)).tenant_id;
   }
-  if (actor.type === 'user') return findTenant(trx, actor.id);
+  if (actor.type === 'user') return ownTenant(actor);
   if (actor.type === 'org_token') return actor.tenantId;
   await insertTenant(trx, { id: PLATFORM_TENANT, name: 'Platform', slug: 'platform' });
   return PLATFORM_TENANT;
+}
+
+/** A guest, or who was put out, founds nothing in the organisation. */
+function ownTenant({ tenantId, role }: Actor): string {
+  if (role !== null && roleCapabilities[role].has('workspace.write')) return tenantId;
+  throw forbidden(
+    'parent_id: a workspace of its own needs the role "admin" in the organisation; name one to make it below.',
+  );
 }
 
 /** A parent the actor has no role in is not there for them. */

@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 import type { Role } from '../../db/tables.js';
 import { PASSWORD, type Person } from '../support/api.js';
 import { send, type Answered } from '../support/http.js';
-import { inWorkspaceOf, membersOf, startPeople, type People } from './people.js';
+import { address, bearerOf, invite, inWorkspaceOf, membersOf, startPeople, type People } from './people.js';
 
 let people: People;
 let ada: Person;
@@ -127,6 +127,24 @@ describe('leaving', () => {
     expect((await remove(viewer, viewer.userId)).status).toBe(204);
     expect((await viewer.call('GET', '/v1/members', { headers: inWorkspaceOf(ada) })).status).toBe(403);
     expect((await viewer.call('GET', '/v1/members')).status).toBe(200);
+  });
+
+  test('leaves no way back: a guest founds no workspace in the organisation', async () => {
+    const email = address();
+    await invite(ada, { email, role: 'owner' });
+    const guest = await people.accept({ token: people.tokenTo(email), password: PASSWORD });
+    const found = (body: object) =>
+      ada.call('POST', '/workspaces', { body: { name: 'Back', ...body }, headers: bearerOf(guest) });
+    expect((await found({})).status).toBe(403);
+    const made = await found({ parent_id: ada.workspace.id });
+    expect(made.status).toBe(201);
+    const below = () => ada.call('GET', `/workspaces/${String(made.body['id'])}`, { headers: bearerOf(guest) });
+    expect((await below()).status).toBe(200);
+    const { user } = guest.body as unknown as { readonly user: { readonly id: string } };
+    expect((await remove(ada, user.id)).status).toBe(204);
+    expect((await found({})).status).toBe(403);
+    expect((await found({ parent_id: ada.workspace.id })).status).toBe(404);
+    expect((await below()).status).toBe(404);
   });
 
   test('takes the keys along that can do more than their maker', async () => {
