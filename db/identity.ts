@@ -217,8 +217,3 @@ export async function insertMembership(
     .onConflict((conflict) => conflict.columns(['user_id', 'workspace_id']).doNothing())
     .execute();
 }
-
-export async function findTenant(db: Database, userId: string): Promise<string> {
-  const user = await db.selectFrom('users').select('tenant_id').where('id', '=', userId).executeTakeFirstOrThrow();
-  return user.tenant_id;
-}

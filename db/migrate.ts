@@ -6,6 +6,7 @@ import * as engine from './migrations/003-engine.js';
 import * as identity from './migrations/004-identity.js';
 import * as mail from './migrations/007-mail.js';
 import * as admission from './migrations/008-admission.js';
+import * as keys from './migrations/009-keys.js';
 
 const migrations: Record<string, Migration> = {
   '001-foundation': foundation,
@@ -14,6 +15,7 @@ const migrations: Record<string, Migration> = {
   '004-identity': identity,
   '007-mail': mail,
   '008-admission': admission,
+  '009-keys': keys,
 };
 
 /** Brings the schema up to date; safe to call from any number of processes at once. Answers the names applied. */

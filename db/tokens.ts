@@ -27,6 +27,8 @@ export const listTokens = (
 export interface NewToken {
   readonly id: string;
   readonly workspaceId: string;
+  /** Only when the workspace is this organisation's. */
+  readonly tenantId?: string | undefined;
   readonly hash: string;
   readonly prefix: string;
   readonly createdBy: string;
@@ -42,6 +44,7 @@ export function insertToken(db: Database, token: NewToken): Promise<'made' | 'fu
       .select('id')
       .where('id', '=', token.workspaceId)
       .where('deleted_at', 'is', null)
+      .where((eb) => (token.tenantId === undefined ? eb.lit(true) : eb('tenant_id', '=', token.tenantId)))
       .forNoKeyUpdate()
       .executeTakeFirst();
     if (workspace === undefined) return 'missing';

@@ -153,6 +153,28 @@ export const updateWorkspace = (db: Database, id: string, change: WorkspaceChang
     .returningAll()
     .executeTakeFirst();
 
+export interface TreeRow {
+  readonly id: string;
+  readonly name: string;
+  readonly slug: string;
+  readonly parent_id: string | null;
+}
+
+const TREE_DEPTH = 64;
+
+/** A workspace and what is below it, by name; deeper than 64 levels nothing is shown. */
+export async function listSubtree(db: Database, id: string): Promise<readonly TreeRow[]> {
+  const { rows } = await sql<TreeRow>`
+    with recursive tree as (
+      select id, name, slug, parent_id, 1 as depth from workspaces where id = ${id} and deleted_at is null
+      union all
+      select w.id, w.name, w.slug, w.parent_id, tree.depth + 1
+      from workspaces w join tree on w.parent_id = tree.id where w.deleted_at is null and tree.depth < ${TREE_DEPTH}
+    )
+    select id, name, slug, parent_id from tree order by name, id`.execute(db);
+  return rows;
+}
+
 export interface InUse {
   readonly children: number;
   readonly openRuns: number;
@@ -170,16 +192,18 @@ export async function countUse(trx: Database, id: string): Promise<InUse> {
   return rows[0] ?? { children: 0, openRuns: 0 };
 }
 
-/** Its tokens die and its schedules are marked for removal with it. */
+/** Its tokens, keys and invitations die and its schedules are marked for removal with it. */
 export async function deleteWorkspace(trx: Database, id: string): Promise<void> {
   const now = sql<Date>`now()`;
   await trx.updateTable('workspaces').set({ deleted_at: now, updated_at: now }).where('id', '=', id).execute();
-  await trx
-    .updateTable('workspace_tokens')
-    .set({ revoked_at: now })
-    .where('workspace_id', '=', id)
-    .where('revoked_at', 'is', null)
-    .execute();
+  for (const table of ['workspace_tokens', 'api_keys', 'member_invitations'] as const) {
+    await trx
+      .updateTable(table)
+      .set({ revoked_at: now })
+      .where('workspace_id', '=', id)
+      .where('revoked_at', 'is', null)
+      .execute();
+  }
   await trx
     .updateTable('schedules')
     .set((row) => ({ deleted_at: now, updated_at: now, enabled: false, revision: row('revision', '+', 1) }))

@@ -52,7 +52,7 @@ function stopAsked(cleanup: Cleanup): Promise<void> {
 }
 
 function show(platform: Platform): void {
-  const { apiUrl, uiUrl, temporalAddress, adminEmail, passwordFile, logFile, outboxUrl } = platform;
+  const { apiUrl, uiUrl, temporalAddress, adminEmail, passwordFile, tokenFile, logFile, outboxUrl } = platform;
   const password = passwordFile === undefined ? 'KEELSON_ADMIN_PASSWORD' : `adminPassword in ${shown(passwordFile)}`;
   const lines = [
     ['API', apiUrl],
@@ -60,6 +60,7 @@ function show(platform: Platform): void {
     ['Temporal UI', uiUrl ?? `the one of your server at ${temporalAddress}`],
     ['Sign in', `${adminEmail}, password: ${password}`],
     ...(outboxUrl === undefined ? [] : [['Mail', `${outboxUrl} (no mail server is set: nothing is sent)`]]),
+    ['ADMIN_TOKEN', tokenFile === undefined ? 'the one you set' : `adminToken in ${shown(tokenFile)}`],
     ['Log', shown(logFile)],
     ['Try', signInCommand(platform)],
   ];

@@ -32,6 +32,8 @@ export interface Platform {
   readonly adminEmail: string;
   /** Where the generated password is; undefined: it was given by KEELSON_ADMIN_PASSWORD. */
   readonly passwordFile: string | undefined;
+  /** Where the generated ADMIN_TOKEN is; undefined: it was given. */
+  readonly tokenFile: string | undefined;
   readonly logFile: string;
   /** Where mails are shown that are not sent; undefined: a mail server is configured. */
   readonly outboxUrl: string | undefined;
@@ -131,6 +133,7 @@ function describe({ settings, servers, apiUrl, root, file, outboxUrl }: Describe
     temporalAddress: servers.address,
     adminEmail: settings.adminEmail,
     passwordFile: settings.hasOwnPassword ? undefined : secretsFile(root),
+    tokenFile: settings.hasOwnToken ? undefined : secretsFile(root),
     logFile: file,
     outboxUrl,
   };

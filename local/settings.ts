@@ -20,6 +20,7 @@ export interface LocalSettings {
   readonly adminEmail: string;
   /** It was given, so it is not the generated one. */
   readonly hasOwnPassword: boolean;
+  readonly hasOwnToken: boolean;
 }
 
 export interface Configs {
@@ -33,13 +34,18 @@ const NOT_YET = { url: 'postgres://not-yet', address: 'not-yet:1' };
 /** Reads and checks every variable before anything is started. */
 export function readLocalSettings(env: Environment): LocalSettings {
   const { KEELSON_DATA_DIR: dataDir } = readVariables(localVariables, env);
-  readConfigs(env, { masterKey: '0'.repeat(64), adminPassword: 'not-yet-known' }, NOT_YET);
+  readConfigs(
+    env,
+    { masterKey: '0'.repeat(64), adminPassword: 'not-yet-known', adminToken: 'not-yet-known-too' },
+    NOT_YET,
+  );
   return {
     dataDir: path.resolve(dataDir),
     databaseUrl: given(env.DATABASE_URL),
     temporalAddress: given(env.TEMPORAL_ADDRESS),
     adminEmail: given(env.KEELSON_ADMIN_EMAIL) ?? ADMIN_EMAIL,
     hasOwnPassword: given(env.KEELSON_ADMIN_PASSWORD) !== undefined,
+    hasOwnToken: given(env.ADMIN_TOKEN) !== undefined,
   };
 }
 
@@ -53,6 +59,7 @@ export function readConfigs(env: Environment, secrets: Secrets, found: { url: st
     KEELSON_MASTER_KEY: secrets.masterKey,
     KEELSON_ADMIN_EMAIL: ADMIN_EMAIL,
     KEELSON_ADMIN_PASSWORD: secrets.adminPassword,
+    ADMIN_TOKEN: secrets.adminToken,
     DATABASE_URL: found.url,
     TEMPORAL_ADDRESS: found.address,
     ...Object.fromEntries(Object.entries(env).filter(([, value]) => given(value) !== undefined)),

@@ -5,7 +5,7 @@ import { ACCESS_COOKIE, REFRESH_COOKIE, SESSION_SECONDS } from '../services/sess
 import type { PresentedRefresh, SignedIn } from '../services/auth.js';
 import { clientOf } from './client.js';
 
-const Session = z
+export const Session = z
   .object({
     access_token: z.string(),
     token_type: z.literal('bearer'),
@@ -48,7 +48,7 @@ function presentedRefresh({ method, headers, cookies, body }: Sent): PresentedRe
   return { token: cookies[REFRESH_COOKIE] || undefined, cookieFrom: { method, ...sender } };
 }
 
-const sessionCookies = (signedIn: SignedIn): readonly CookieChange[] => [
+export const sessionCookies = (signedIn: SignedIn): readonly CookieChange[] => [
   { name: ACCESS_COOKIE, value: signedIn.access_token, path: '/', maxAgeSeconds: signedIn.expires_in },
   { name: REFRESH_COOKIE, value: signedIn.refresh_token, path: '/v1/auth', maxAgeSeconds: SESSION_SECONDS },
 ];
@@ -58,9 +58,9 @@ const noCookies: readonly CookieChange[] = [
 ];
 
 /** Caches keep neither tokens nor cookies. */
-const headers = { 'cache-control': 'no-store' };
+export const headers = { 'cache-control': 'no-store' };
 
-function withoutRefresh(signedIn: SignedIn): z.input<typeof Session> {
+export function withoutRefresh(signedIn: SignedIn): z.input<typeof Session> {
   const { refresh_token: _kept, ...session } = signedIn;
   return session;
 }

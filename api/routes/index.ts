@@ -1,5 +1,7 @@
 import type { Route } from '../http/route.js';
 import { accountPageRoutes } from './account-pages.js';
+import { agentLoginRoutes } from './agent-login.js';
+import { apiKeyRoutes } from './api-keys.js';
 import { approvalRoutes } from './approvals.js';
 import { auditRoutes } from './audit.js';
 import { authRoutes } from './auth.js';
@@ -11,6 +13,10 @@ import { definitionVersionRoutes } from './definition-versions.js';
 import { definitionTestRoutes } from './definition-tests.js';
 import { eventRoutes } from './events.js';
 import { registrationRoutes } from './registration.js';
+import { memberRoutes } from './members.js';
+import { mfaRoutes } from './mfa.js';
+import { orgSecurityRoutes } from './org-security.js';
+import { orgTokenRoutes } from './org-tokens.js';
 import { runBulkRoutes } from './run-bulk.js';
 import { runCommandRoutes } from './run-commands.js';
 import { runReadRoutes } from './run-reads.js';
@@ -39,6 +45,12 @@ export const routes: readonly Route[] = [
   ...inviteRoutes,
   ...serviceAccountRoutes,
   ...tenantRoutes,
+  ...agentLoginRoutes,
+  ...mfaRoutes,
+  ...apiKeyRoutes,
+  ...orgTokenRoutes,
+  ...orgSecurityRoutes,
+  ...memberRoutes,
   ...workspaceRoutes,
   ...tokenRoutes,
   ...secretRoutes,

@@ -45,6 +45,7 @@ export const tokenRoutes: readonly Route[] = [
     tag,
     auth: 'workspace',
     can: 'token.write',
+    mfa: 'sensitive',
     audit: { entity: 'token' },
     reply: Minted.extend({ message: z.string() }),
     status: 201,
@@ -71,15 +72,17 @@ export const tokenRoutes: readonly Route[] = [
     id: 'adminTokens.create',
     method: 'POST',
     path: '/admin/workspaces/:id/tokens',
-    summary: 'Mint a token for any workspace',
+    summary: 'Mint a token for any workspace; with an organisation token for any of the organisation',
     tag,
     auth: 'admin',
+    mfa: 'sensitive',
     audit: false,
     reply: Minted,
     status: 201,
     errors: { 404: 'no such workspace', 429: 'the workspace has 50 live tokens' },
     handle: async ({ params, actor, requestId }, { tokens, audit }) => {
-      const minted = await tokens.mint(params.id, actor.id);
+      const tenantId = actor.type === 'org_token' ? actor.tenantId : undefined;
+      const minted = await tokens.mint(params.id, actor.id, { tenantId });
       await audit.record({
         workspaceId: params.id,
         actorType: actor.type,

@@ -41,6 +41,18 @@ const CreatedWorkspace = z
   })
   .meta({ id: 'CreatedWorkspace' });
 
+const WorkspaceTree = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    slug: z.string(),
+    parent_id: z.string().nullable(),
+    get children() {
+      return z.array(WorkspaceTree);
+    },
+  })
+  .meta({ id: 'WorkspaceTree' });
+
 const tag = 'workspaces';
 
 export const workspaceRoutes: readonly Route[] = [
@@ -100,6 +112,18 @@ export const workspaceRoutes: readonly Route[] = [
     reply: Workspace,
     errors: { 404: 'no such workspace' },
     handle: ({ params }, { workspaces }) => workspaces.get(params.id),
+  }),
+  route({
+    id: 'workspaces.tree',
+    method: 'GET',
+    path: '/workspaces/:id/tree',
+    summary: 'The workspace with all below it, 64 levels deep',
+    tag,
+    auth: 'workspace',
+    can: 'workspace.read',
+    reply: WorkspaceTree,
+    errors: { 404: 'no such workspace' },
+    handle: ({ params }, { workspaces }) => workspaces.tree(params.id),
   }),
   route({
     id: 'workspaces.update',

@@ -17,7 +17,7 @@ import {
 } from './auth-tokens.js';
 import type { SignupMode } from './signup-policy.js';
 import { logout, openSession, record, refresh, type Client, type PresentedRefresh, type SignedIn } from './sessions.js';
-import { login, type ProveFactor, type SignIn, type SignInDeps } from './sign-in.js';
+import { login, proveIdentity, type Proved, type ProveFactor, type SignIn, type SignInDeps } from './sign-in.js';
 
 export type { Credentials } from './authenticate.js';
 export type { RefreshServiceAccount, ServiceAccountSession } from './auth-tokens.js';
@@ -31,7 +31,13 @@ export interface AuthService {
   /** The same for callers of the Service surface: members of several organisations name one, and an address that fails often waits. */
   readonly token: (given: TokenSignIn, client: Client) => Promise<SignedIn>;
   /** A session for somebody whose identity was proved otherwise (single sign-on, registration). */
-  readonly openSession: (email: string, client: Client, proved?: { readonly hasMfa: boolean }) => Promise<SignedIn>;
+  readonly openSession: (
+    email: string,
+    client: Client,
+    proved?: { readonly hasMfa: boolean; readonly tenantId?: string },
+  ) => Promise<SignedIn>;
+  /** As `login`, without a session. */
+  readonly prove: (given: SignIn, client: Client) => Promise<Proved>;
   /** Each refresh token works once; using one again ends its session. */
   readonly refresh: (presented: PresentedRefresh, client: Client) => Promise<SignedIn>;
   /** The same for a token of a user or of a service account. */
@@ -73,11 +79,12 @@ export function createAuthService(deps: AuthDeps): AuthService {
     signup: (account, client) => signup(context, account, client),
     login: (given, client) => login(context, given, client),
     token: (given, client) => tokenSignIn(context, given, client),
-    openSession: async (email, client, { hasMfa } = { hasMfa: false }) => {
+    openSession: async (email, client, proved = { hasMfa: false }) => {
       const user = await findLogin(db, normaliseEmail(email));
       if (user === undefined) throw notFound('account', email);
-      return openSession(context, user, { client, hasMfa });
+      return openSession(context, user, { client, ...proved });
     },
+    prove: (given, client) => proveIdentity(context, given, client),
     refresh: (presented, client) => refresh(context, presented, client),
     refreshToken: (token, client) => refreshToken(context, token, client),
     logout: (presented, client) => logout(context, presented, client),

@@ -33,3 +33,11 @@ const roleOf: Partial<Record<ActorType, Role>> = {
 /** `roles` has the strongest first. */
 const rolesFrom = (strongest: Role): readonly string[] =>
   roles.slice(roles.indexOf(strongest)).map((role) => `role:${role}`);
+
+/** Marks what a test key starts. */
+const TEST_TAG = 'test';
+
+/** The tags of a run somebody starts. */
+export const runTags = ({ isLive }: Actor, tags: readonly string[] = []): readonly string[] => [
+  ...new Set([...tags, ...(isLive ? [] : [TEST_TAG])]),
+];

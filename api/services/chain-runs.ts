@@ -11,7 +11,7 @@ import type { Json, Value } from '../../workflows/definition/values.js';
 import { checkInput } from './json-check.js';
 import { conflict, notFound, unauthenticated } from '../http/errors.js';
 import type { Actor } from '../actor.js';
-import { identitiesOf } from './caller.js';
+import { identitiesOf, runTags } from './caller.js';
 import {
   presentRun,
   presentTraces,
@@ -81,7 +81,7 @@ export function createChainRunService(deps: ChainRunDeps): ChainRunService {
   return {
     run: async (actor, slug, { input, seed }) => {
       const chain = await findChain(deps.db, { workspaceId: actor.workspaceId }, slug);
-      return startChain(deps, chain, { input, seed, trigger: 'api', actor: actor.id });
+      return startChain(deps, chain, { input, seed, trigger: 'api', actor: actor.id, tags: runTags(actor) });
     },
     ingress: async (ingress) => {
       const chain = await findChain(deps.db, { workspaceId: ingress.workspaceId }, ingress.slug);
@@ -150,12 +150,13 @@ interface ChainStart {
   readonly seed: string;
   readonly trigger: string;
   readonly actor: string;
+  readonly tags?: readonly string[];
 }
 
 async function startChain({ runs }: ChainRunDeps, chain: Chain, start: ChainStart): Promise<Accepted> {
   const { plan, version_id: versionId } = chain;
   if (plan === null || versionId === null) throw conflict(`The chain "${chain.slug}" has no steps; add one to run it.`);
-  const { input, seed, trigger, actor } = start;
+  const { input, seed, trigger, actor, tags = [] } = start;
   checkInput(plan, input, 'input');
   const definition = { id: chain.id, versionId };
   const { runId } = await runs.start({
@@ -166,6 +167,7 @@ async function startChain({ runs }: ChainRunDeps, chain: Chain, start: ChainStar
     input,
     trigger,
     actor,
+    tags,
     seed,
   });
   return { run_id: runId, status: 'queued' };

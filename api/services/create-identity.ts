@@ -1,4 +1,5 @@
 import type { Database } from '../../db/client.js';
+import type { Vault } from '../../db/crypto.js';
 import type { Logger } from '../../db/log.js';
 import type { ApiConfig } from '../config.js';
 import { createTokenSigner } from './access-tokens.js';
@@ -6,22 +7,25 @@ import type { AuditService } from './audit.js';
 import { createAuthService, type AuthService } from './auth.js';
 import { createAccountServices, type AccountServices } from './create-account-services.js';
 import { createAdmission, type AdmissionServices } from './create-admission.js';
+import { createKeyServices, createMfa, type KeyServices } from './create-keys.js';
 import { refreshServiceAccount } from './service-account-refresh.js';
 
 export interface IdentityDeps {
   readonly config: ApiConfig;
   readonly db: Database;
+  readonly vault: Vault;
   readonly audit: AuditService;
   readonly rules: { readonly urlProblem: (url: string) => string | null };
   readonly log: Logger;
 }
 
 /** Who there is, how they come in, and what proves it. */
-export interface IdentityServices extends AccountServices, AdmissionServices {
+export interface IdentityServices extends AccountServices, AdmissionServices, KeyServices {
   readonly auth: AuthService;
 }
 
-export function createIdentity({ config, db, audit, rules, log }: IdentityDeps): IdentityServices {
+export function createIdentity({ config, db, vault, audit, rules, log }: IdentityDeps): IdentityServices {
+  const mfa = createMfa({ db, vault, audit, lock: config.lock });
   const account = createAccountServices({ config, db, audit, log });
   const signer = createTokenSigner(config.masterKey);
   const auth = createAuthService({
@@ -30,6 +34,7 @@ export function createIdentity({ config, db, audit, rules, log }: IdentityDeps):
     masterKey: config.masterKey,
     signup: config.signup,
     lock: config.lock,
+    proveFactor: mfa.proveFactor,
     onSignup: account.emailVerification.greet,
     refreshServiceAccount: (token) => refreshServiceAccount({ db, signer }, token),
     trustedOrigins: config.corsOrigins.filter((origin) => origin !== '*'),
@@ -37,5 +42,11 @@ export function createIdentity({ config, db, audit, rules, log }: IdentityDeps):
     ...(config.adminToken === undefined ? {} : { adminToken: config.adminToken }),
   });
   const mail = { mailer: account.mailer, sendVerification: account.emailVerification.greet };
-  return { auth, ...account, ...createAdmission({ db, config, auth, audit, log, rules, ...mail }) };
+  const publicUrl = config.publicUrl ?? `http://localhost:${config.port}`;
+  return {
+    auth,
+    ...account,
+    ...createAdmission({ db, config, auth, audit, log, rules, ...mail }),
+    ...createKeyServices({ db, auth, audit, mfa, mailer: account.mailer, publicUrl }),
+  };
 }

@@ -39,7 +39,7 @@ export function createServices({ config, db, temporal, news, log }: ServiceDeps)
   const runs = createRunService({ db, temporal, log });
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
   return {
-    ...createIdentity({ config, db, audit, rules, log }),
+    ...createIdentity({ config, ...secrets, audit, rules, log }),
     workspaces: createWorkspaceService(secrets),
     tokens: createTokenService({ db }),
     secrets: createSecretService(secrets),

@@ -4,6 +4,7 @@ import type { Database } from '../../db/client.js';
 import type { RunRef, RunStatus } from '../../workflows/contract/run.js';
 import type { Json } from '../../workflows/definition/values.js';
 import type { Actor } from '../actor.js';
+import { runTags } from './caller.js';
 import { checkInput } from './json-check.js';
 import type { RunReadService } from './run-reads.js';
 import { findDefinition, targetOf, type RunTargetDeps } from './run-target.js';
@@ -58,7 +59,8 @@ export const createRunStartService = (deps: RunStartDeps): RunStartService => ({
 const DEFAULT_PRIORITY = 3;
 
 async function startRun(deps: RunStartDeps, request: NewRunRequest): Promise<AcceptedRun> {
-  const { actor, version, input, seed, priority = DEFAULT_PRIORITY, tags = [] } = request;
+  const { actor, version, input, seed, priority = DEFAULT_PRIORITY } = request;
+  const tags = runTags(actor, request.tags);
   const { workspaceId } = actor;
   const found = await findDefinition(deps.db, workspaceId, request.definition);
   const { definition, kind, plan, version: number } = await targetOf(deps, workspaceId, { definition: found, version });
@@ -72,7 +74,7 @@ async function startRun(deps: RunStartDeps, request: NewRunRequest): Promise<Acc
     trigger: 'api',
     actor: actor.id,
     priority,
-    tags: [...new Set(tags)],
+    tags,
     seed,
   });
   return {
@@ -83,7 +85,7 @@ async function startRun(deps: RunStartDeps, request: NewRunRequest): Promise<Acc
     version: number,
     version_id: definition.versionId,
     priority,
-    tags: [...new Set(tags)],
+    tags,
   };
 }
 

@@ -77,3 +77,13 @@ const capabilitiesOf: Readonly<Record<string, readonly Capability[]>> = {
 
 export const scopeCapabilities = (held: Iterable<string>): ReadonlySet<Capability> =>
   new Set([...held].flatMap((scope) => capabilitiesOf[scope] ?? []));
+
+/** What somebody may put into a key: a scope they hold, and no capability beyond their own. */
+export const grantableScopes = (held: {
+  readonly scopes: ReadonlySet<string>;
+  readonly capabilities: ReadonlySet<Capability>;
+}): readonly string[] =>
+  keyScopes.filter((scope) => {
+    const gives = capabilitiesOf[scope] ?? [];
+    return hasScope(held.scopes, scope) && gives.every((capability) => held.capabilities.has(capability));
+  });

@@ -26,16 +26,28 @@ export interface SignInDeps extends SessionDeps {
 const WRONG = 'The e-mail address or the password is wrong.';
 
 export async function login(context: SignInDeps, given: SignIn, client: Client): Promise<SignedIn> {
+  const { user, hasMfa } = await proveIdentity(context, given, client);
+  const { tenant_id: tenantId, must_name_tenant: mustNameTenant } = given;
+  const signedIn = await openSession(context, user, { client, hasMfa, tenantId, mustNameTenant });
+  await record(context, client, { action: 'auth.login', userId: user.id, workspaceId: signedIn.workspace?.id ?? null });
+  return signedIn;
+}
+
+export interface Proved {
+  readonly user: Login;
+  /** A second factor was proved too. */
+  readonly hasMfa: boolean;
+}
+
+/** Everything of a sign-in but the session. */
+export async function proveIdentity(context: SignInDeps, given: SignIn, client: Client): Promise<Proved> {
   const email = normaliseEmail(given.email);
   const user = await findLogin(context.db, email);
   const refusal = await tryPassword(context, { email, user, password: given.password });
   if (user === undefined || refusal !== null) throw await refused(context, client, { user, refusal });
   const hasMfa = user.has_mfa && (await secondFactor(context, { email, user, code: given.totp_code, client }));
   if (user.is_disabled) throw forbidden('This account is disabled: ask an administrator of your organisation.');
-  const { tenant_id: tenantId, must_name_tenant: mustNameTenant } = given;
-  const signedIn = await openSession(context, user, { client, hasMfa, tenantId, mustNameTenant });
-  await record(context, client, { action: 'auth.login', userId: user.id, workspaceId: signedIn.workspace?.id ?? null });
-  return signedIn;
+  return { user, hasMfa };
 }
 
 type Refusal = { readonly reason: 'credentials' } | { readonly reason: 'locked'; readonly seconds: number } | null;
@@ -49,9 +61,22 @@ async function tryPassword(
   const locked = await guards.lockSeconds(email);
   if (locked > 0) return { reason: 'locked', seconds: locked };
   const right = await verifyPassword(user?.password_hash, password);
-  if (right && (await guards.recordSuccess(email))) return null;
-  const seconds = right ? await guards.lockSeconds(email) : await guards.recordFailure(email);
-  return seconds > 0 ? { reason: 'locked', seconds } : { reason: 'credentials' };
+  // the failures of an account with a second factor are forgotten when that is proved: else who knows the password guesses on
+  if (right && user?.has_mfa === true && (await guards.lockSeconds(email)) === 0) return null;
+  const { isPassed, lockSeconds } = await settleGuess(guards, email, right);
+  if (isPassed) return null;
+  return lockSeconds > 0 ? { reason: 'locked', seconds: lockSeconds } : { reason: 'credentials' };
+}
+
+/** Counts a guess. A right one passes unless the address was locked meanwhile. */
+export async function settleGuess(
+  guards: LoginGuards,
+  email: string,
+  isRight: boolean,
+): Promise<{ readonly isPassed: boolean; readonly lockSeconds: number }> {
+  if (isRight && (await guards.recordSuccess(email))) return { isPassed: true, lockSeconds: 0 };
+  const lockSeconds = isRight ? await guards.lockSeconds(email) : await guards.recordFailure(email);
+  return { isPassed: false, lockSeconds };
 }
 
 /** True, or throws: a wrong code counts like a wrong password. */
@@ -65,8 +90,9 @@ async function secondFactor(
       headers: { 'www-authenticate': 'Bearer' },
     });
   }
-  if (await context.proveFactor?.(user.id, code)) return true;
-  const seconds = await context.guards.recordFailure(email);
+  const isRight = (await context.proveFactor?.(user.id, code)) === true;
+  const { isPassed, lockSeconds: seconds } = await settleGuess(context.guards, email, isRight);
+  if (isPassed) return true;
   throw await refused(context, client, {
     user,
     refusal: seconds > 0 ? { reason: 'locked', seconds } : { reason: 'credentials' },
@@ -98,8 +124,12 @@ async function refused(
     requestId: client.requestId,
   });
   if (refusal?.reason !== 'locked') return unauthenticated(message);
-  const minutes = Math.ceil(refusal.seconds / 60);
+  return lockedOut(refusal.seconds);
+}
+
+export function lockedOut(seconds: number): ApiError {
+  const minutes = Math.ceil(seconds / 60);
   return new ApiError(423, `Too many failed sign-ins: this address is locked for ${minutes} more minutes.`, {
-    headers: { 'retry-after': String(refusal.seconds) },
+    headers: { 'retry-after': String(seconds) },
   });
 }

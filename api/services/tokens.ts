@@ -13,22 +13,28 @@ export interface MintedToken {
   readonly workspace_id: string;
 }
 
+export interface MintWithin {
+  /** The one organisation whose workspaces are there. */
+  readonly tenantId: string | undefined;
+}
+
 export interface TokenService {
   readonly list: (
     workspaceId: string,
     page: { readonly limit: number; readonly offset: number },
   ) => Promise<TokenRow[]>;
-  readonly mint: (workspaceId: string, createdBy: string) => Promise<MintedToken>;
+  readonly mint: (workspaceId: string, createdBy: string, within?: MintWithin) => Promise<MintedToken>;
   readonly revoke: (workspaceId: string, tokenId: string) => Promise<{ readonly status: 'revoked' }>;
 }
 
 export const createTokenService = ({ db }: { readonly db: Database }): TokenService => ({
   list: (workspaceId, page) => listTokens(db, workspaceId, page),
-  mint: async (workspaceId, createdBy) => {
+  mint: async (workspaceId, createdBy, within) => {
     const token = randomToken();
     const outcome = await insertToken(db, {
       id: newId('wst'),
       workspaceId,
+      tenantId: within?.tenantId,
       hash: sha256Hex(token),
       prefix: token.slice(0, PREFIX_LENGTH),
       createdBy,

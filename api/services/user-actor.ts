@@ -51,7 +51,7 @@ function checkFactors({ mfa = 'normal', verified }: Asked, { mfaPolicy, hasMfa, 
   if (isNeeded && !hasMfa) {
     throw new ApiError(
       403,
-      'Your organisation asks for a second factor here: enrol with POST /v1/auth/mfa/enroll, then sign in with totp_code.',
+      'Your organisation asks for a second factor here: prove yours with POST /v1/auth/mfa/step-up, or set one up with POST /v1/auth/mfa/enroll.',
       { extra: { code: 'mfa_required' } },
     );
   }

@@ -6,6 +6,7 @@ import { INLINE_LIMIT_BYTES, type Json } from '../../workflows/definition/values
 import type { Actor } from '../actor.js';
 import { conflict, invalid } from '../http/errors.js';
 import { findWorkflow, type DefinitionRow } from './definition-rows.js';
+import { runTags } from './caller.js';
 import { checkInput } from './json-check.js';
 import { refusalError } from './run-refusals.js';
 import { targetOf, type RunTargetDeps } from './run-target.js';
@@ -91,7 +92,7 @@ async function startSession(deps: WorkflowSessionDeps, actor: Actor, session: Ne
     trigger: 'simulator',
     actor: actor.id,
     isConversation: true,
-    tags: useDraft ? [DRAFT_TAG] : [],
+    tags: runTags(actor, useDraft ? [DRAFT_TAG] : []),
   });
   const answer = await askTurn(deps, run, { message: null, text: null, seed });
   const shown = { workflow_id: workflow.id, version, use_draft: useDraft };

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { WorkspaceRow } from '../../db/workspaces.js';
+import type { TreeRow, WorkspaceRow } from '../../db/workspaces.js';
 import { WorkspaceSettings } from './workspace-settings.js';
 
 export const namespaceOf = (id: string): string => `workspace:${id}`;
@@ -46,3 +46,20 @@ export const presentWorkspace = (row: WorkspaceRow): WorkspaceView => ({
   created_at: row.created_at,
   updated_at: row.updated_at,
 });
+
+export interface WorkspaceTree extends TreeRow {
+  readonly children: readonly WorkspaceTree[];
+}
+
+/** Flat rows, each with its parent's id, as a tree; undefined when its root is not among them. */
+export function treeOf(rows: readonly TreeRow[], rootId: string): WorkspaceTree | undefined {
+  const below = new Map<string | null, TreeRow[]>();
+  for (const row of rows) {
+    const siblings = below.get(row.parent_id) ?? [];
+    siblings.push(row);
+    below.set(row.parent_id, siblings);
+  }
+  const grow = (row: TreeRow): WorkspaceTree => ({ ...row, children: (below.get(row.id) ?? []).map(grow) });
+  const root = rows.find(({ id }) => id === rootId);
+  return root === undefined ? undefined : grow(root);
+}

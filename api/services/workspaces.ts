@@ -1,6 +1,6 @@
 import type { Database } from '../../db/client.js';
 import type { Vault } from '../../db/crypto.js';
-import { findTenant, insertMembership, insertTenant, PLATFORM_TENANT } from '../../db/identity.js';
+import { insertMembership, insertTenant, PLATFORM_TENANT } from '../../db/identity.js';
 import { derivedId } from '../../db/ids.js';
 import { insertSecret } from '../../db/secrets.js';
 import type { Role } from '../../db/tables.js';
@@ -11,6 +11,7 @@ import {
   findWorkspace,
   insertWorkspace,
   isWithin,
+  listSubtree,
   listWorkspaces,
   lockTree,
   updateWorkspace,
@@ -21,7 +22,7 @@ import { ApiError, conflict, forbidden, invalid, notFound } from '../http/errors
 import type { Actor } from '../actor.js';
 import type { Page } from '../http/schemas.js';
 import { roleCapabilities, strongestRole } from './roles.js';
-import { namespaceOf, presentWorkspace, type WorkspaceView } from './workspace-view.js';
+import { namespaceOf, presentWorkspace, treeOf, type WorkspaceTree, type WorkspaceView } from './workspace-view.js';
 import type { WorkspaceSettings } from './workspace-settings.js';
 
 export interface NewWorkspaceInput extends WorkspaceSettings {
@@ -60,6 +61,8 @@ export interface WorkspaceService {
   /** The same `seed` makes the same workspace once. */
   readonly create: (actor: Actor, input: NewWorkspaceInput, seed: string) => Promise<CreatedWorkspace>;
   readonly get: (id: string) => Promise<WorkspaceView>;
+  /** The workspace with all below it. */
+  readonly tree: (id: string) => Promise<WorkspaceTree>;
   readonly update: (actor: Actor, id: string, patch: WorkspacePatch) => Promise<WorkspaceView>;
   readonly remove: (id: string) => Promise<{ readonly status: 'removed'; readonly id: string }>;
 }
@@ -79,6 +82,11 @@ export function createWorkspaceService(deps: WorkspaceDeps): WorkspaceService {
     },
     create: (actor, input, seed) => create(deps, actor, { ...input, id: derivedId('ws', seed) }),
     get: async (id) => presentWorkspace(await existing(db, id)),
+    tree: async (id) => {
+      const tree = treeOf(await listSubtree(db, id), id);
+      if (tree === undefined) throw notFound('workspace', id);
+      return tree;
+    },
     update: (actor, id, patch) => update(db, actor, { ...patch, id }),
     remove: (id) => remove(db, id),
   };
@@ -131,10 +139,18 @@ async function tenantFor(trx: Database, actor: Actor, parentId: string | null): 
     await lockTree(trx, parent.tenant_id);
     return (await existing(trx, parentId)).tenant_id;
   }
-  if (actor.type === 'user') return findTenant(trx, actor.id);
+  if (actor.type === 'user') return ownTenant(actor);
   if (actor.type === 'org_token') return actor.tenantId;
   await insertTenant(trx, { id: PLATFORM_TENANT, name: 'Platform', slug: 'platform' });
   return PLATFORM_TENANT;
+}
+
+/** A guest, or who was put out, founds nothing in the organisation. */
+function ownTenant({ tenantId, role }: Actor): string {
+  if (role !== null && roleCapabilities[role].has('workspace.write')) return tenantId;
+  throw forbidden(
+    'parent_id: a workspace of its own needs the role "admin" in the organisation; name one to make it below.',
+  );
 }
 
 /** A parent the actor has no role in is not there for them. */

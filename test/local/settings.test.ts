@@ -118,12 +118,16 @@ describe('values', () => {
   });
 
   test('npm start fills in what is not given, and keeps what is', () => {
-    const secrets = { masterKey: KEY, adminPassword: 'generated-one' };
+    const secrets = { masterKey: KEY, adminPassword: 'generated-one', adminToken: 'a-generated-token' };
     const found = { url: 'postgres://local', address: '127.0.0.1:1' };
     const plain = readConfigs({}, secrets, found);
     const given = readConfigs({ KEELSON_SIGNUP: 'closed', DATABASE_URL: 'postgres://mine' }, secrets, found);
     expect(plain.api).toMatchObject({ signup: 'open', host: '127.0.0.1', port: 4000, databaseUrl: 'postgres://local' });
     expect(plain.api).toMatchObject({ adminEmail: 'admin@keelson.local', adminPassword: 'generated-one' });
+    expect(plain.api.adminToken).toBe('a-generated-token');
+    expect(readConfigs({ ADMIN_TOKEN: 'one-of-my-own-making' }, secrets, found).api.adminToken).toBe(
+      'one-of-my-own-making',
+    );
     expect(given.api).toMatchObject({ signup: 'closed', databaseUrl: 'postgres://mine' });
     expect(plain.api.serviceAccounts.allowsDevelopment).toBe(true);
     expect(readConfigs({ HOST: '0.0.0.0' }, secrets, found).api.serviceAccounts.allowsDevelopment).toBe(false);

@@ -18,6 +18,16 @@ describe('secrets', () => {
     expect(keepSecrets(scratchFolder()).masterKey).not.toBe(first.masterKey);
   });
 
+  test('of an earlier version get what is missing and keep the rest', () => {
+    const folder = scratchFolder();
+    const early = { masterKey: 'ab'.repeat(32), adminPassword: 'of the first start' };
+    fs.writeFileSync(secretsFile(folder), JSON.stringify(early));
+    const whole = keepSecrets(folder);
+    expect(whole).toEqual({ ...early, adminToken: expect.stringMatching(/^[\w-]{43}$/) });
+    expect(keepSecrets(folder)).toEqual(whole);
+    expect(fs.statSync(secretsFile(folder)).mode & 0o777).toBe(0o600);
+  });
+
   test('a damaged file is never written over', () => {
     const folder = scratchFolder();
     fs.writeFileSync(secretsFile(folder), '{"masterKey":"');

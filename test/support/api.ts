@@ -8,6 +8,8 @@ import { testDatabase } from './database.js';
 import { send, type Answered } from './http.js';
 
 export const ADMIN_TOKEN = 'the-operators-own-token';
+/** Of everybody who signs up. */
+export const PASSWORD = 'a long enough password';
 export const MASTER_KEY = 'ab'.repeat(32);
 
 export interface TestApi {
@@ -20,6 +22,7 @@ export interface TestApi {
 }
 
 export interface Person {
+  readonly email: string;
   readonly token: string;
   readonly userId: string;
   readonly workspace: { readonly id: string; readonly slug: string };
@@ -75,7 +78,7 @@ async function signUp(url: string): Promise<Person> {
   const signed = await send(`${url}/v1/auth/signup`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ email, password: 'a long enough password', workspace_name: `Shop ${email}` }),
+    body: JSON.stringify({ email, password: PASSWORD, workspace_name: `Shop ${email}` }),
   });
   // -- reason: the shape of a sign-up's reply; a test that gets another fails at its first use
   const {
@@ -88,6 +91,7 @@ async function signUp(url: string): Promise<Person> {
     readonly workspace: Person['workspace'];
   };
   return {
+    email,
     token,
     userId: user.id,
     workspace,

@@ -98,7 +98,10 @@ async function things(owner: Person): Promise<Readonly<Record<string, string>>> 
   const schedule = await owner.call('POST', `/workspaces/${id}/schedules`, {
     body: { cron_expr: '0 9 * * *', prompt: 'mine' },
   });
+  const invited = await owner.call('POST', '/v1/members', { body: { email: 'guest@example.com', role: 'viewer' } });
   return {
+    user_id: owner.userId,
+    invitation_id: String(invited.body['id']),
     slug: 'mine',
     workflow_id: String(workflow.body['id']),
     definition_id: String(workflow.body['id']),

@@ -26,3 +26,7 @@ export async function send(url: string, init: RequestInit = {}): Promise<Answere
   const body = (isJson && text !== '' ? JSON.parse(text) : {}) as AnyBody;
   return { status: response.status, headers: response.headers, text, body };
 }
+
+/** What answers of calls made side by side say, whichever came first. */
+export const statusesOf = (answers: readonly Answered[]): readonly number[] =>
+  answers.map(({ status }) => status).toSorted((a, b) => a - b);
