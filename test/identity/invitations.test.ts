@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
-import { PASSWORD, startTestApi, type Person } from '../support/api.js';
+import { PASSWORD, type Person } from '../support/api.js';
 import { send, statusesOf } from '../support/http.js';
-import { silentTemporal } from '../support/silent-temporal.js';
 import { address, bearerOf, invite, inWorkspaceOf, membersOf, startPeople, type People } from './people.js';
 
 let people: People;
