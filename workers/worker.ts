@@ -17,6 +17,7 @@ import type { Database } from '../db/client.js';
 import { createVault } from '../db/crypto.js';
 import type { Logger } from '../db/log.js';
 import { readSecrets } from '../db/secrets.js';
+import { createTenantLimits } from '../db/tenant-egress.js';
 import { findWorkspaceTool } from '../db/workspace-tools.js';
 import type { RunActivities, ScheduleActivities } from '../workflows/contract/activities.js';
 import { ENGINE_QUEUE } from '../workflows/contract/queues.js';
@@ -88,7 +89,7 @@ function createActivities({
   ScheduleActivities {
   const mail: MailPort | null = config.smtp === undefined ? null : createMailPort(config.smtp);
   const runners = createNodeRunners({
-    egress: createEgress({ allow: config.egressAllow }),
+    egress: createEgress({ allow: config.egressAllow, limitsOf: createTenantLimits(db).of }),
     llm: createLlmPort(config.llm ?? {}),
     mail,
     log,

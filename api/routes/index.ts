@@ -7,6 +7,7 @@ import { definitionRoutes } from './definitions.js';
 import { nodeTypeRoutes } from './node-types.js';
 import { definitionVersionRoutes } from './definition-versions.js';
 import { definitionTestRoutes } from './definition-tests.js';
+import { egressRoutes } from './egress.js';
 import { eventRoutes } from './events.js';
 import { runBulkRoutes } from './run-bulk.js';
 import { runCommandRoutes } from './run-commands.js';
@@ -39,6 +40,7 @@ export const routes: readonly Route[] = [
   ...workspaceToolRoutes,
   ...runCommandRoutes,
   ...runBulkRoutes,
+  ...egressRoutes,
   ...eventRoutes,
   ...runReadRoutes,
   ...runStreamRoutes,
