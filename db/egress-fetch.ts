@@ -80,9 +80,13 @@ async function sendOnce(
 
 const redirected = (url: string): EgressError => {
   const host = hostOf(new URL(url));
-  return new EgressError('redirected', `${host} redirects more often than ${MOST_REDIRECTS} times, or where it may not.`, {
-    host,
-  });
+  return new EgressError(
+    'redirected',
+    `${host} redirects more often than ${MOST_REDIRECTS} times, or where it may not.`,
+    {
+      host,
+    },
+  );
 };
 
 const isRedirect = (status: number): boolean => [301, 302, 303, 307, 308].includes(status);

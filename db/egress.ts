@@ -174,8 +174,7 @@ export function egressProblem(
 
 /** What the rules of an organisation say of a name that nobody has looked up yet. */
 function nameProblem({ host, port }: Omit<EgressTarget, 'address'>, { allow, deny }: EgressLimits): string | null {
-  const names = (rule: EgressRule): boolean =>
-    fitsPort(rule, port) && 'host' in rule && matchesHost(rule.host, host);
+  const names = (rule: EgressRule): boolean => fitsPort(rule, port) && 'host' in rule && matchesHost(rule.host, host);
   if (deny.some(names)) return deniedAddress(host);
   const mayPass = allow.length === 0 || allow.some((rule) => names(rule) || (fitsPort(rule, port) && 'cidr' in rule));
   return mayPass ? null : unlistedAddress(host);

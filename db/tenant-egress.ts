@@ -18,11 +18,7 @@ const listsOf = (kept: Partial<EgressLists> | null | undefined): EgressLists => 
 
 /** undefined when there is no such organisation. */
 export async function readEgressLists(db: Database, tenantId: string): Promise<EgressLists | undefined> {
-  const row = await db
-    .selectFrom('tenants')
-    .select(stored.as('lists'))
-    .where('id', '=', tenantId)
-    .executeTakeFirst();
+  const row = await db.selectFrom('tenants').select(stored.as('lists')).where('id', '=', tenantId).executeTakeFirst();
   return row === undefined ? undefined : listsOf(row.lists);
 }
 

@@ -48,7 +48,7 @@ export function readConfigs(env: Environment, secrets: Secrets, found: { url: st
   const filled = {
     HOST: '127.0.0.1',
     KEELSON_SIGNUP: 'open',
-    KEELSON_MASTER_KEY: secrets.masterKey,
+    ...(given(env.KEELSON_MASTER_KEY_FILE) === undefined ? { KEELSON_MASTER_KEY: secrets.masterKey } : {}),
     KEELSON_ADMIN_EMAIL: ADMIN_EMAIL,
     KEELSON_ADMIN_PASSWORD: secrets.adminPassword,
     DATABASE_URL: found.url,

@@ -42,6 +42,7 @@ const networkCodes = new Set([
   'EHOSTUNREACH',
   'ENOTFOUND',
   'EAI_AGAIN',
+  'KEY_SERVICE_DOWN',
 ]);
 
 const busy = (): ApiError =>

@@ -1,8 +1,8 @@
 import type { Database } from '../../db/client.js';
-import { createVault } from '../../db/crypto.js';
 import type { RunNews } from '../../db/listen.js';
 import type { Logger } from '../../db/log.js';
 import { createTenantLimits } from '../../db/tenant-egress.js';
+import type { Vault } from '../../db/vault/vault.js';
 import type { ApiConfig } from '../config.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
 import { createApprovalService } from './approvals.js';
@@ -24,8 +24,9 @@ import { createTokenService } from './tokens.js';
 import { createWorkspaceService } from './workspaces.js';
 
 export interface ServiceDeps {
-  readonly config: ApiConfig;
+  readonly config: ApiConfig & { readonly masterKey: Buffer };
   readonly db: Database;
+  readonly vault: Vault;
   readonly temporal: TemporalGateway;
   /** News of runs, one connection a process. */
   readonly news: RunNews;
@@ -33,8 +34,8 @@ export interface ServiceDeps {
 }
 
 /** The composition root: every service with what it needs. */
-export function createServices({ config, db, temporal, news, log }: ServiceDeps): Services {
-  const secrets = { db, vault: createVault(config.masterKey) };
+export function createServices({ config, db, vault, temporal, news, log }: ServiceDeps): Services {
+  const secrets = { db, vault };
   const limits = createTenantLimits(db);
   const urlRules = createUrlRules(limits, config.egressAllow);
   const audit = createAuditService({ db });
