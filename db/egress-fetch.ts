@@ -91,21 +91,29 @@ const redirected = (url: string): EgressError => {
 
 const isRedirect = (status: number): boolean => [301, 302, 303, 307, 308].includes(status);
 
-/** What to ask next, or undefined when the reply is the answer. Credentials stay with the origin they were meant for. */
-function nextCall({ body, ...call }: Call, { status, headers }: OutgoingReply): Call | undefined {
-  const location = headers['location']?.[0];
-  if (!isRedirect(status) || location === undefined || !URL.canParse(location, call.url)) return undefined;
-  const from = new URL(call.url);
-  const to = new URL(location, from);
-  if (from.protocol === 'https:' && to.protocol !== 'https:') throw redirected(call.url);
-  const kept = to.origin === from.origin ? call.headers : without(call.headers, /^(authorization|cookie|proxy-.*)$/);
+/** What to ask next, or undefined when the reply is the answer. */
+function nextCall({ body, ...call }: Call, reply: OutgoingReply): Call | undefined {
+  const to = destination(call, reply);
+  if (to === undefined) return undefined;
+  const isSame = to.origin === new URL(call.url).origin;
+  // what may be a credential stays with the origin it was meant for
+  const headers = isSame ? call.headers : only(call.headers, /^(accept|accept-language|content-type|user-agent)$/);
+  const { status } = reply;
   const becomesGet = status === 303 || (status < 303 && call.method === 'POST');
-  if (becomesGet) return { method: 'GET', url: to.href, headers: without(kept, /^content-/) };
-  return { ...call, url: to.href, headers: kept, ...(body === undefined ? {} : { body }) };
+  if (becomesGet) return { method: 'GET', url: to.href, headers: only(headers, /^(?!content-)/) };
+  return { ...call, url: to.href, headers, ...(body === undefined ? {} : { body }) };
 }
 
-const without = (headers: Call['headers'], name: RegExp): Call['headers'] =>
-  Object.fromEntries(Object.entries(headers).filter(([key]) => !name.test(key)));
+function destination({ url }: Pick<Call, 'url'>, { status, headers }: OutgoingReply): URL | undefined {
+  const location = headers['location']?.[0];
+  if (!isRedirect(status) || location === undefined || !URL.canParse(location, url)) return undefined;
+  const to = new URL(location, url);
+  if (url.startsWith('https:') && to.protocol !== 'https:') throw redirected(url);
+  return to;
+}
+
+const only = (headers: Call['headers'], name: RegExp): Call['headers'] =>
+  Object.fromEntries(Object.entries(headers).filter(([key]) => name.test(key)));
 
 /** Statuses that a `Response` may have no body with. */
 const bodiless = new Set([204, 205, 304]);

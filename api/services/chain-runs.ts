@@ -5,7 +5,7 @@ import { presentValue } from '../../db/values.js';
 import type { Database } from '../../db/client.js';
 import type { SecretStore } from '../../db/secrets.js';
 import type { ChainDocument } from '../../workflows/definition/chain.js';
-import { chainProblems, type ChainRules } from '../../workflows/definition/chain-problems.js';
+import { chainProblems } from '../../workflows/definition/chain-problems.js';
 import type { Plan } from '../../workflows/definition/plan.js';
 import type { Json, Value } from '../../workflows/definition/values.js';
 import { checkInput } from './json-check.js';
