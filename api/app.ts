@@ -28,6 +28,8 @@ export interface AppOptions {
   readonly lowestRole?: (capability: Capability) => string | undefined;
   /** Without it streams go on until their callers leave. */
   readonly streams?: StreamSettings;
+  /** How long a refused upload may go on before its connection is cut. */
+  readonly discardMs?: number;
   /** How long a count in Postgres may take. */
   readonly rateStore?: StorePatience;
   /** Seconds a crashed request keeps its Idempotency-Key, and how long a twin waits for the first one's answer. */
@@ -56,6 +58,7 @@ export function createApp(options: AppOptions): Koa {
   app.use(crossOrigin(config));
   app.use(errorHandler(log));
   app.use(docsAssets());
-  app.use(mount(routes, { services, log, config, limiter, once, lowestRole: options.lowestRole, sendStream }));
+  const { lowestRole, discardMs } = options;
+  app.use(mount(routes, { services, log, config, limiter, once, lowestRole, sendStream, discardMs }));
   return app;
 }
