@@ -34,6 +34,8 @@ const own = new Set([
   'GET /',
   'GET /openapi-3.1.json',
   'PUT /v1/secrets/{}',
+  'GET /v1/workspaces/egress',
+  'PUT /v1/workspaces/egress',
   'GET /v1/runs',
   'GET /v1/runs/{}',
   'GET /v1/runs/{}/explain',

@@ -39,7 +39,8 @@ test.each([
   ['https://[2606:4700::1111]/', '', '2606:4700::/32', denied],
   // what a name resolves to is only known at the connection
   ['https://api.example.com/', '203.0.113.0/24', '', null],
-])('%s with allow "%s" and deny "%s"', (url, allow, deny, problem) => {
+])('%s with allow "%s" and deny "%s"', (...row) => {
+  const [url, allow, deny, problem] = row;
   const said = egressProblem(url, [], limits(allow, deny));
   if (problem === null) expect(said).toBeNull();
   else expect(said).toMatch(problem);

@@ -66,7 +66,7 @@ function accept(reader: Reader, text: string): boolean {
 }
 
 function parse(source: string): Node {
-  const reader: Reader = { characters: [...source], at: 0 };
+  const reader: Reader = { characters: Array.from(source), at: 0 };
   const node = alternatives(reader, 0);
   if (peek(reader) !== undefined) throw new PatternProblem('closes a group that was never opened');
   return node;
@@ -255,7 +255,7 @@ function holds(what: Assertion, characters: readonly string[], at: number): bool
 /** All places the machine can be at move on together, each at most once a character. */
 function run(steps: readonly Step[], text: string): boolean {
   if (text.length > LONGEST_TEXT) throw new PatternProblem(`is asked of a text longer than ${LONGEST_TEXT} characters`);
-  const characters = [...text];
+  const characters = Array.from(text);
   const seenAt = new Int32Array(steps.length).fill(-1);
   let places: number[] = [];
   for (let at = 0; at <= characters.length; at += 1) {
