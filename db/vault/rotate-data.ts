@@ -67,6 +67,8 @@ async function makeKeys({ db, dataKeys, signal }: RotationDeps): Promise<number>
   let made = 0;
   for (const { scope, version } of rows) {
     if (signal?.aborted === true) break;
+    // whoever cannot open what is there must not seal either
+    await dataKeys.newest(scope);
     if ((await dataKeys.add(scope, version + 1)) !== null) made += 1;
   }
   return made;
