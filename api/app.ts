@@ -8,7 +8,9 @@ import { errorHandler } from './http/error-handler.js';
 import { createIdempotency } from './http/idempotent.js';
 import { describeError, type Log } from './http/log.js';
 import { mount } from './http/mount.js';
+import { countRest } from './http/count-rest.js';
 import { createRateLimiter } from './http/rate-limit.js';
+import type { StorePatience } from './http/rate-store.js';
 import type { Capability } from './actor.js';
 import type { Route } from './http/route.js';
 import { crossOrigin, securityHeaders } from './http/security.js';
@@ -26,6 +28,10 @@ export interface AppOptions {
   readonly lowestRole?: (capability: Capability) => string | undefined;
   /** Without it streams go on until their callers leave. */
   readonly streams?: StreamSettings;
+  /** How long a refused upload may go on before its connection is cut. */
+  readonly discardMs?: number;
+  /** How long a count in Postgres may take. */
+  readonly rateStore?: StorePatience;
   /** Seconds a crashed request keeps its Idempotency-Key, and how long a twin waits for the first one's answer. */
   readonly idempotency?: { readonly leaseSeconds?: number; readonly twinWaitMs?: number };
 }
@@ -44,13 +50,15 @@ export function createApp(options: AppOptions): Koa {
     twinWaitMs,
     renewMs: (leaseSeconds * 1000) / 3,
   });
-  const limiter = createRateLimiter(db, config.rateLimits);
+  const limiter = createRateLimiter(db, config.rateLimits, options.rateStore);
   const sendStream = createStreamSender(streams, log);
   app.use(accessLog(log));
   app.use(securityHeaders(config));
+  app.use(countRest(limiter, log));
   app.use(crossOrigin(config));
   app.use(errorHandler(log));
   app.use(docsAssets());
-  app.use(mount(routes, { services, log, config, limiter, once, lowestRole: options.lowestRole, sendStream }));
+  const { lowestRole, discardMs } = options;
+  app.use(mount(routes, { services, log, config, limiter, once, lowestRole, sendStream, discardMs }));
   return app;
 }

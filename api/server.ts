@@ -4,6 +4,7 @@ import type { Database } from '../db/client.js';
 import type Koa from 'koa';
 import { createRunNews } from '../db/listen.js';
 import type { Logger } from '../db/log.js';
+import { openKeys } from '../db/vault/open.js';
 import { createApp } from './app.js';
 import type { ApiConfig } from './config.js';
 import { defaultRateLimits } from './http/config.js';
@@ -35,11 +36,12 @@ export interface RunningApi {
 }
 
 export async function startApi({ config, db, temporal, log }: ApiOptions): Promise<RunningApi> {
+  const { masterKey, vault } = await openKeys({ db, settings: config, log });
   const news = createRunNews({
     url: config.databaseUrl,
     onError: ({ message }) => log.warn({ reason: message }, 'news of runs come late until Postgres is heard again'),
   });
-  const services = createServices({ config, db, temporal, news, log });
+  const services = createServices({ config: { ...config, masterKey }, db, vault, temporal, news, log });
   const stopping = new AbortController();
   const app = buildApp({ config, db, temporal, log, stopping: stopping.signal }, services);
   const { adminEmail: email, adminPassword: password } = config;

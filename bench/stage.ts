@@ -17,6 +17,7 @@ import { openDatabase } from '../db/client.js';
 import { createRunNews } from '../db/listen.js';
 import { createLogger, logFile } from '../db/log.js';
 import { migrate } from '../db/migrate.js';
+import { openKeys } from '../db/vault/open.js';
 import { findTool } from '../local/find-tool.js';
 import { choosePort } from '../local/processes.js';
 import { startPostgres } from '../local/postgres.js';
@@ -125,9 +126,17 @@ async function startProcess(folder: string, servers: { readonly databaseUrl: str
   return {
     apiUrl: `http://127.0.0.1:${api.port}`,
     takeStartTimes: times.take,
-    serve: (routes: readonly Route[]) => {
+    serve: async (routes: readonly Route[]) => {
+      const keys = await openKeys({ db, settings: apiConfig, log });
       const news = createRunNews({ url: servers.databaseUrl, onError: () => undefined });
-      const services = createServices({ config: apiConfig, db, temporal: gateway, news, log });
+      const services = createServices({
+        config: { ...apiConfig, masterKey: keys.masterKey },
+        vault: keys.vault,
+        db,
+        temporal: gateway,
+        news,
+        log,
+      });
       const rateLimits = { ...defaultRateLimits, ...apiConfig.rateLimits };
       const app = createApp({ routes, services, db, log, config: { ...apiConfig, version: 'bench', rateLimits } });
       return listen(app, { port: 0, host: '127.0.0.1' });

@@ -19,12 +19,16 @@ const globalUnicast = ipaddr.IPv6.parseCIDR('2000::/3');
 /** Addresses inside public ranges that clouds answer on from within: Azure's metadata and agent address. */
 const cloudInternal: readonly string[] = ['168.63.129.16'];
 
-const wrong = (entry: string, problem: string): Error =>
-  new Error(`${SETTING}: "${entry}" ${problem}; write a host, host:port, an address or a CIDR, separated by commas`);
+/** One entry of a list that is no rule; the message says why, without the entry. */
+export class RuleProblem extends Error {
+  override readonly name = 'RuleProblem';
+}
 
-function parsePort(entry: string, text: string): number {
+const wrong = (problem: string): RuleProblem => new RuleProblem(problem);
+
+function parsePort(text: string): number {
   const port = Number(text);
-  if (port < 1 || port > 65_535) throw wrong(entry, 'has a port outside 1 to 65535');
+  if (port < 1 || port > 65_535) throw wrong('has a port outside 1 to 65535');
   return port;
 }
 
@@ -44,16 +48,28 @@ function parseCidr(text: string): Range | null {
   return ipaddr.parseCIDR(`${address}/${bits ?? longest}`);
 }
 
-function parseRule(entry: string): EgressRule {
-  if (entry.includes('://')) throw wrong(entry, 'is a URL');
+/** Throws `RuleProblem` for what is no host, host:port, address or CIDR. */
+export function parseEgressRule(entry: string): EgressRule {
+  if (entry.includes('://')) throw wrong('is a URL');
   const withPort = portSuffix.exec(entry);
   const target = unbracket(withPort?.[1] ?? entry).toLowerCase();
-  const port = withPort?.[2] === undefined ? {} : { port: parsePort(entry, withPort[2]) };
+  const port = withPort?.[2] === undefined ? {} : { port: parsePort(withPort[2]) };
   const range = parseCidr(target);
   if (range !== null) return { cidr: `${range[0].toString()}/${range[1]}`, ...port };
-  if (target.includes('/')) throw wrong(entry, 'is not a valid CIDR');
-  if (!hostName.test(target) || /^[\d.]+$/.test(target)) throw wrong(entry, 'is neither a host name nor an address');
+  if (target.includes('/')) throw wrong('is not a valid CIDR');
+  if (!hostName.test(target) || /^[\d.]+$/.test(target)) throw wrong('is neither a host name nor an address');
   return { host: target, ...port };
+}
+
+function ruleOfSetting(entry: string): EgressRule {
+  try {
+    return parseEgressRule(entry);
+  } catch (error) {
+    if (!(error instanceof RuleProblem)) throw error;
+    throw new Error(
+      `${SETTING}: "${entry}" ${error.message}; write a host, host:port, an address or a CIDR, separated by commas`,
+    );
+  }
 }
 
 /** Reads `KEELSON_EGRESS_ALLOW`: entries separated by commas or white space; empty text allows nothing extra. */
@@ -61,7 +77,7 @@ export function parseEgressAllow(text: string): readonly EgressRule[] {
   return text
     .split(/[\s,]+/)
     .filter((entry) => entry !== '')
-    .map(parseRule);
+    .map(ruleOfSetting);
 }
 
 const matchesHost = (pattern: string, host: string): boolean =>
@@ -80,10 +96,12 @@ export interface EgressTarget {
   readonly port: number;
 }
 
-function isListed(target: EgressTarget, allow: readonly EgressRule[]): boolean {
-  return allow.some(
+const fitsPort = (rule: EgressRule, port: number): boolean => rule.port === undefined || rule.port === port;
+
+function isListed(target: EgressTarget, rules: readonly EgressRule[]): boolean {
+  return rules.some(
     (rule) =>
-      (rule.port === undefined || rule.port === target.port) &&
+      fitsPort(rule, target.port) &&
       ('host' in rule ? matchesHost(rule.host, target.host) : matchesRange(rule.cidr, target.address)),
   );
 }
@@ -94,9 +112,30 @@ function isPublic(address: string): boolean {
   return parsed.kind() === 'ipv4' || parsed.match(globalUnicast);
 }
 
-/** Whether a connection to this very address may be opened; asked for each connection, so that names cannot rebind. */
-export const mayConnect = (target: EgressTarget, allow: readonly EgressRule[]): boolean =>
-  isPublic(target.address) || isListed(target, allow);
+/**
+ * What an organisation sets for itself. It only narrows: what `deny` lists is refused whatever else says, and where
+ * `allow` lists anything nothing else passes; a private address still needs the operator's list.
+ */
+export interface EgressLimits {
+  readonly allow: readonly EgressRule[];
+  readonly deny: readonly EgressRule[];
+}
+
+export const NO_LIMITS: EgressLimits = { allow: [], deny: [] };
+
+/**
+ * Why a connection to this very address may not be opened, as a sentence, or null; asked for each connection, so that
+ * names cannot rebind.
+ */
+export function connectionProblem(
+  target: EgressTarget,
+  allow: readonly EgressRule[],
+  limits: EgressLimits = NO_LIMITS,
+): string | null {
+  if (isListed(target, limits.deny)) return deniedAddress(target.host);
+  if (!isPublic(target.address) && !isListed(target, allow)) return refusedAddress(target.host);
+  return limits.allow.length > 0 && !isListed(target, limits.allow) ? unlistedAddress(target.host) : null;
+}
 
 /** Lower case, no brackets, no final dot: one spelling for rules and checks. */
 export const hostOf = (url: URL): string => unbracket(url.hostname.toLowerCase()).replace(/\.$/, '');
@@ -114,7 +153,11 @@ function literalAddresses(host: string): readonly string[] {
  * Why this address may not be called, as a sentence, or null. Looks only at the text: what a name resolves to is
  * checked when the connection is opened. Decimal, octal and hex spellings are seen through, since `URL` resolves them.
  */
-export function egressProblem(url: string, allow: readonly EgressRule[]): string | null {
+export function egressProblem(
+  url: string,
+  allow: readonly EgressRule[],
+  limits: EgressLimits = NO_LIMITS,
+): string | null {
   if (!URL.canParse(url)) return 'The address is not a valid URL; write it in full, such as https://example.com/hook.';
   const parsed = new URL(url);
   if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:')
@@ -122,11 +165,29 @@ export function egressProblem(url: string, allow: readonly EgressRule[]): string
   if (parsed.username !== '' || parsed.password !== '')
     return 'The address must not hold a user name or password; use a header with {{secret:NAME}}.';
   const host = hostOf(parsed);
+  const port = portOf(parsed);
   const addresses = literalAddresses(host);
-  const open = addresses.some((address) => mayConnect({ host, address, port: portOf(parsed) }, allow));
-  return addresses.length === 0 || open ? null : refusedAddress(host);
+  if (addresses.length === 0) return nameProblem({ host, port }, limits);
+  const problems = addresses.map((address) => connectionProblem({ host, address, port }, allow, limits));
+  return problems.includes(null) ? null : (problems[0] ?? null);
 }
 
-export const refusedAddress = (host: string): string =>
+/** What the rules of an organisation say of a name that nobody has looked up yet. */
+function nameProblem({ host, port }: Omit<EgressTarget, 'address'>, { allow, deny }: EgressLimits): string | null {
+  const names = (rule: EgressRule): boolean => fitsPort(rule, port) && 'host' in rule && matchesHost(rule.host, host);
+  if (deny.some(names)) return deniedAddress(host);
+  const mayPass = allow.length === 0 || allow.some((rule) => names(rule) || (fitsPort(rule, port) && 'cidr' in rule));
+  return mayPass ? null : unlistedAddress(host);
+}
+
+const refusedAddress = (host: string): string =>
   `The address ${host} is local, private or reserved, which outgoing calls may not reach; ` +
   `use a public address, or ask the operator to list it in ${SETTING}.`;
+
+const deniedAddress = (host: string): string =>
+  `The address ${host} is on the deny list of your organisation, so nothing may call it; ` +
+  'use another, or have an administrator change the list with PUT /v1/workspaces/egress.';
+
+const unlistedAddress = (host: string): string =>
+  `The address ${host} is not on the allow list of your organisation, which names all that may be called; ` +
+  'use a listed one, or have an administrator add it with PUT /v1/workspaces/egress.';

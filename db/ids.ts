@@ -25,7 +25,9 @@ export type IdPrefix =
   | 'sch'
   | 'req'
   | 'evt'
-  | 'tool';
+  | 'tool'
+  | 'dk'
+  | 'rot';
 
 export function newId(prefix: IdPrefix, now: number = Date.now()): string {
   return `${prefix}_${encodeTime(now)}${encodeBytes(randomBytes(10))}`;

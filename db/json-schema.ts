@@ -1,5 +1,6 @@
 import { Ajv2020, type AnySchema, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
+import { linearPattern } from '../workflows/definition/linear-pattern.js';
 import type { Json } from '../workflows/definition/values.js';
 
 /** JSON Schema, draft 2020-12, for inputs, outputs and the data of decisions. */
@@ -21,8 +22,15 @@ interface Compiler {
   readonly validators: Map<string, ValidateFunction>;
 }
 
+/** An author's pattern is matched in time that grows with the text alone. */
+const patterns = Object.assign(
+  (source: string) => ({ test: linearPattern(source).test, toString: () => `/${source}/` }),
+  { code: 'linearPattern' },
+);
+
 function createCompiler(): Compiler {
-  const ajv = new Ajv2020({ strict: false, logger: false, allErrors: true, addUsedSchema: false });
+  const code = { regExp: patterns };
+  const ajv = new Ajv2020({ strict: false, logger: false, allErrors: true, addUsedSchema: false, code });
   formats.default(ajv);
   return { ajv, validators: new Map() };
 }

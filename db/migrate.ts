@@ -7,6 +7,7 @@ import * as identity from './migrations/004-identity.js';
 import * as mail from './migrations/007-mail.js';
 import * as admission from './migrations/008-admission.js';
 import * as keys from './migrations/009-keys.js';
+import * as vault from './migrations/012-vault.js';
 
 const migrations: Record<string, Migration> = {
   '001-foundation': foundation,
@@ -16,6 +17,7 @@ const migrations: Record<string, Migration> = {
   '007-mail': mail,
   '008-admission': admission,
   '009-keys': keys,
+  '012-vault': vault,
 };
 
 /** Brings the schema up to date; safe to call from any number of processes at once. Answers the names applied. */

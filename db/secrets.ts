@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Database } from './client.js';
-import type { Vault } from './crypto.js';
+import { workspaceSecret } from './vault/sealed-columns.js';
+import type { Vault } from './vault/vault.js';
 import { scoped } from './scoped.js';
 
 export interface SecretStore {
@@ -28,7 +29,11 @@ export async function readSecrets(
     .select(['name', 'ciphertext'])
     .where('name', 'in', names)
     .execute();
-  return new Map(rows.map(({ name, ciphertext }) => [name, vault.open({ workspaceId, name }, ciphertext)]));
+  const opened = rows.map(async ({ name, ciphertext }) => {
+    const value = await vault.open(workspaceSecret({ workspaceId, name }), ciphertext);
+    return [name, value] as const;
+  });
+  return new Map(await Promise.all(opened));
 }
 
 export async function listSecrets(
@@ -57,21 +62,40 @@ export interface NewSecret {
   readonly value: string;
 }
 
+/** A secret that may be written. */
+export interface SealedSecret {
+  readonly workspaceId: string;
+  readonly name: string;
+  readonly ciphertext: string;
+}
+
+/** Asks for keys, so it stands before a transaction rather than in it. */
+export const sealSecret = async (vault: Vault, secret: NewSecret): Promise<SealedSecret> => ({
+  workspaceId: secret.workspaceId,
+  name: secret.name,
+  ciphertext: await vault.seal(workspaceSecret(secret), secret.value),
+});
+
 /** undefined when the name is taken. */
-export const insertSecret = ({ db, vault }: SecretStore, secret: NewSecret): Promise<SecretRow | undefined> =>
+export const insertSealed = (db: Database, secret: SealedSecret): Promise<SecretRow | undefined> =>
   scoped(db, secret.workspaceId)
-    .insert('secrets', { name: secret.name, ciphertext: vault.seal(secret, secret.value) })
+    .insert('secrets', { name: secret.name, ciphertext: secret.ciphertext })
     .onConflict((conflict) => conflict.columns(['workspace_id', 'name']).doNothing())
     .returning(columns)
     .executeTakeFirst();
 
+export const insertSecret = async ({ db, vault }: SecretStore, secret: NewSecret): Promise<SecretRow | undefined> =>
+  insertSealed(db, await sealSecret(vault, secret));
+
 /** undefined when there is none of that name. */
-export const replaceSecret = ({ db, vault }: SecretStore, secret: NewSecret): Promise<SecretRow | undefined> =>
-  scoped(db, secret.workspaceId)
+export async function replaceSecret({ db, vault }: SecretStore, secret: NewSecret): Promise<SecretRow | undefined> {
+  const { ciphertext } = await sealSecret(vault, secret);
+  return scoped(db, secret.workspaceId)
     .update('secrets', secret.name)
-    .set({ ciphertext: vault.seal(secret, secret.value), updated_at: sql<Date>`now()` })
+    .set({ ciphertext, updated_at: sql<Date>`now()` })
     .returning(columns)
     .executeTakeFirst();
+}
 
 export async function deleteSecret(db: Database, workspaceId: string, name: string): Promise<boolean> {
   const row = await scoped(db, workspaceId).delete('secrets', name).returning('name').executeTakeFirst();

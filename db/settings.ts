@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { parseEgressAllow, type EgressRule } from './egress.js';
+import { keySettings, keyVariables, type KeySettings } from './key-settings.js';
 import { amount, flag, hint, readVariables, SettingsError, wholeNumber, type Environment } from './variables.js';
 
 const temporalVariables = {
@@ -26,9 +27,7 @@ export const sharedVariables = {
     .string(hint('a Postgres address such as postgres://user:password@host:5432/keelson'))
     .refine(isPostgresUrl, hint('a Postgres address such as postgres://user:password@host:5432/keelson')),
   ...temporalVariables,
-  KEELSON_MASTER_KEY: z
-    .string(hint('32 random bytes as 64 hex characters or as base64; `openssl rand -hex 32` makes one'))
-    .transform(toKey),
+  ...keyVariables,
   KEELSON_EGRESS_ALLOW: z.string().default('').transform(toEgressRules),
   KEELSON_LLM_BASE_URL: z
     .string()
@@ -88,11 +87,9 @@ export interface SmtpSettings {
   readonly from: string;
 }
 
-export interface Settings {
+export interface Settings extends KeySettings {
   readonly databaseUrl: string;
   readonly temporal: TemporalSettings;
-  /** 32 bytes; every stored secret is encrypted under a key derived from it. */
-  readonly masterKey: Buffer;
   /** What outgoing HTTP may reach besides public addresses. */
   readonly egressAllow: readonly EgressRule[];
   /** Absent: the scripted provider answers. */
@@ -109,7 +106,7 @@ export function readSettings(env: Environment): Settings {
   return {
     databaseUrl: given.DATABASE_URL,
     temporal: temporalSettings(given),
-    masterKey: given.KEELSON_MASTER_KEY,
+    ...keySettings(given),
     egressAllow: given.KEELSON_EGRESS_ALLOW,
     llm: llmSettings(given),
     llmPrices: {
@@ -211,14 +208,6 @@ function smtpFromUrl(url: URL, from: string): SmtpSettings {
     ...(url.username === '' ? {} : { user: decodeURIComponent(url.username) }),
     ...(url.password === '' ? {} : { password: decodeURIComponent(url.password) }),
   };
-}
-
-function toKey(text: string, context: z.RefinementCtx): Buffer {
-  if (/^[0-9a-f]{64}$/i.test(text)) return Buffer.from(text, 'hex');
-  const bytes = Buffer.from(text, 'base64');
-  if (/^[A-Za-z0-9+/_-]{43}=?$/.test(text) && bytes.length === 32) return bytes;
-  context.addIssue('must be 32 random bytes as 64 hex characters or as base64; `openssl rand -hex 32` makes one');
-  return z.NEVER;
 }
 
 function isPostgresUrl(text: string): boolean {

@@ -38,6 +38,7 @@ or loop) and \`message\` (the last one of a user). A field of the kind *mapping*
 \`"{{ path }}"\` alone gives the value with its type, and \`{"$expr": "..."}\` what the CEL expression gives. \`{{secret:NAME}}\` is filled in
 where a call is made, never before. Beside the standard, CEL here has \`lower(s)\`, \`upper(s)\`, \`s.replace(a, b)\`, \`json(text)\`,
 \`text(value)\`, \`round\`, \`floor\` and \`ceil\`; numbers of both kinds mix, and \`input.?a.?b.orValue(0)\` reads what may be missing.
+Patterns, of \`matches\` and of JSON Schemas, are those of JavaScript without look-around and back references.
 
 **Conditions of edges.** Of the ways of one port the first whose condition holds is taken, in ascending \`priority\`, then in the order of
 the document; edges without a condition come after those, and \`default\` (or \`true\`, \`else\`, \`*\`) last. \`contains:word\` asks for

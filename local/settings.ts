@@ -56,7 +56,7 @@ export function readConfigs(env: Environment, secrets: Secrets, found: { url: st
     KEELSON_SIGNUP: 'open',
     // anybody who reaches the API could have themselves a token issued, so nobody but this machine may reach it
     KEELSON_SERVICE_ACCOUNT_DEV: isLoopback(given(env.HOST)) ? 'true' : 'false',
-    KEELSON_MASTER_KEY: secrets.masterKey,
+    ...(given(env.KEELSON_MASTER_KEY_FILE) === undefined ? { KEELSON_MASTER_KEY: secrets.masterKey } : {}),
     KEELSON_ADMIN_EMAIL: ADMIN_EMAIL,
     KEELSON_ADMIN_PASSWORD: secrets.adminPassword,
     ADMIN_TOKEN: secrets.adminToken,

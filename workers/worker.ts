@@ -15,9 +15,11 @@ import { createRecordActivities } from '../activities/records.js';
 import { createScheduleActivities } from '../activities/schedules.js';
 import { createSegmentActivities } from '../activities/segment.js';
 import type { Database } from '../db/client.js';
-import { createVault } from '../db/crypto.js';
 import type { Logger } from '../db/log.js';
 import { readSecrets } from '../db/secrets.js';
+import { createTenantLimits } from '../db/tenant-egress.js';
+import { openKeys } from '../db/vault/open.js';
+import type { Vault } from '../db/vault/vault.js';
 import { findWorkspaceTool } from '../db/workspace-tools.js';
 import type { RunActivities, ScheduleActivities } from '../workflows/contract/activities.js';
 import { ENGINE_QUEUE } from '../workflows/contract/queues.js';
@@ -36,12 +38,13 @@ const EAGER_RESERVATIONS = 20;
 
 /** The worker of the engine's queue: workflows and activities together, so that eager dispatch applies. */
 export async function createEngineWorker({ connection, config, db, log }: EngineWorkerOptions): Promise<Worker> {
+  const { vault } = await openKeys({ db, settings: config, log });
   const code = createCodePool();
   const worker = await Worker.create({
     connection,
     namespace: config.temporal.namespace,
     taskQueue: ENGINE_QUEUE,
-    activities: createActivities({ config, db, log, code }),
+    activities: createActivities({ config, db, vault, log, code }),
     ...workflows(),
     ...workerTuning(config),
   });
@@ -83,13 +86,16 @@ function workflows(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | '
 function createActivities({
   config,
   db,
+  vault,
   log,
   code,
-}: Pick<EngineWorkerOptions, 'config' | 'db' | 'log'> & { readonly code: CodePort }): RunActivities &
-  ScheduleActivities {
+}: Pick<EngineWorkerOptions, 'config' | 'db' | 'log'> & {
+  readonly vault: Vault;
+  readonly code: CodePort;
+}): RunActivities & ScheduleActivities {
   const mail: MailPort = config.smtp === undefined ? createOutboxPort({ db, log }) : createMailPort(config.smtp);
   const runners = createNodeRunners({
-    egress: createEgress({ allow: config.egressAllow }),
+    egress: createEgress({ allow: config.egressAllow, limitsOf: createTenantLimits(db).of }),
     llm: createLlmPort(config.llm ?? {}),
     mail,
     log,
@@ -98,7 +104,7 @@ function createActivities({
     tool: (workspaceId, name) => findWorkspaceTool(db, workspaceId, name),
     prices: config.llmPrices,
   });
-  const store = { db, vault: createVault(config.masterKey) };
+  const store = { db, vault };
   const secret = async (workspaceId: string, name: string): Promise<string> => {
     const value = (await readSecrets(store, workspaceId, [name])).get(name);
     if (value !== undefined) return value;

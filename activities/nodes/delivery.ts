@@ -42,16 +42,22 @@ export function deliveryHeaders(
   };
 }
 
+export interface Sending {
+  readonly workspaceId: string;
+  readonly idempotencyKey: string;
+  readonly signal: AbortSignal;
+}
+
 /** Answers the reply of a receiver that took it (2xx); anything else is a `NodeFailure`. */
 export async function deliver(
   egress: Egress,
   delivery: Delivery,
-  { idempotencyKey, signal }: { readonly idempotencyKey: string; readonly signal: AbortSignal },
+  { workspaceId, idempotencyKey, signal }: Sending,
 ): Promise<EgressReply> {
   const { url, body, isFresh = false } = delivery;
   const headers = { ...delivery.headers, 'idempotency-key': headerSafe(idempotencyKey) };
-  const request = { method: 'POST', url, headers, body, signal, replyLimitBytes: REPLY_LIMIT_BYTES, isFresh } as const;
-  const reply = await egress.send(request);
+  const request = { workspaceId, method: 'POST', url, headers, body, signal, isFresh } as const;
+  const reply = await egress.send({ ...request, replyLimitBytes: REPLY_LIMIT_BYTES });
   if (reply.status >= 200 && reply.status < 300) return reply;
   throw statusFailure(delivery, reply);
 }

@@ -45,7 +45,13 @@ export async function carryOut(
   const { onUnknown } = effect;
   const reconcile =
     onUnknown.action === 'reconcile'
-      ? await reconciler({ egress, desk, policy: onUnknown, signal: context.signal })
+      ? await reconciler({
+          workspaceId: context.run.workspaceId,
+          egress,
+          desk,
+          policy: onUnknown,
+          signal: context.signal,
+        })
       : undefined;
   return { receipt: await context.ledger.perform({ ...effect, reconcile }) };
 }

@@ -67,6 +67,7 @@ export const requestOf = ({ method, url, body }: PreparedCall): Json => ({ metho
 export const whatOf = ({ method, url }: PreparedCall): string => `${method} ${whereOf(url)}`;
 
 export interface CallOptions {
+  readonly workspaceId: string;
   readonly idempotencyKey: string;
   readonly signal: AbortSignal;
   readonly redactText: (text: string) => string;
@@ -77,9 +78,10 @@ export interface CallOptions {
 
 /** Answers `{status, headers, body}`, with `truncated: true` when the body was cut at 8 MiB; else a `NodeFailure`. */
 export async function makeCall(egress: Egress, call: PreparedCall, options: CallOptions): Promise<Json> {
-  const { idempotencyKey, signal, redactText, acceptStatus, isFresh = false } = options;
+  const { workspaceId, idempotencyKey, signal, redactText, acceptStatus, isFresh = false } = options;
   const headers = { ...call.headers, 'idempotency-key': headerSafe(idempotencyKey) };
-  const reply = await egress.send({ ...call, headers, signal, replyLimitBytes: REPLY_LIMIT_BYTES, isFresh });
+  const sent = { ...call, workspaceId, headers, signal, replyLimitBytes: REPLY_LIMIT_BYTES, isFresh };
+  const reply = await egress.send(sent);
   const { status } = reply;
   const isAccepted = acceptStatus === undefined ? status >= 200 && status < 300 : acceptStatus.includes(status);
   if (!isAccepted) throw statusFailure({ field: 'url', redactText }, reply);

@@ -11,6 +11,7 @@ async function call(context: NodeContext<'http'>, deps: NodeDeps): Promise<NodeA
   const prepared = await prepareCall(config, desk);
   const act = (idempotencyKey: string) =>
     makeCall(deps.egress, prepared, {
+      workspaceId: context.run.workspaceId,
       idempotencyKey,
       signal: context.signal,
       redactText: desk.redactText,

@@ -35,7 +35,7 @@ export async function plannedMessage(
     onUnknown,
     act: async (idempotencyKey): Promise<Json> => {
       const delivery = { field: 'to', url, body, headers, redactText: desk.redactText, isFresh };
-      const { status } = await deliver(egress, delivery, { idempotencyKey, signal });
+      const { status } = await deliver(egress, delivery, { workspaceId: run.workspaceId, idempotencyKey, signal });
       return { status };
     },
   };

@@ -10,6 +10,7 @@ import { isWorthRepeating } from './status.js';
 import type { Templates } from './template.js';
 
 export interface Reconciliation {
+  readonly workspaceId: string;
   readonly egress: Egress;
   readonly desk: { readonly templates: Templates };
   readonly policy: Extract<UnknownPolicy, { readonly action: 'reconcile' }>;
@@ -20,6 +21,7 @@ const REPLY_LIMIT_BYTES = 1024 * 1024;
 
 /** Asks the provider whether the effect happened: its answer is the receipt, or null when it did not happen. */
 export async function reconciler({
+  workspaceId,
   egress,
   desk: { templates },
   policy,
@@ -34,7 +36,8 @@ export async function reconciler({
       ...headers,
       'accept-encoding': 'identity',
     };
-    const reply = await ask(egress, { method: 'GET', url, headers: sent, signal, replyLimitBytes: REPLY_LIMIT_BYTES });
+    const request = { workspaceId, method: 'GET', url, headers: sent, signal } as const;
+    const reply = await ask(egress, { ...request, replyLimitBytes: REPLY_LIMIT_BYTES });
     const receipt = { status: reply.status, body: bodyOf(reply) };
     return isDone(policy.done_when, receipt) ? receipt : null;
   };

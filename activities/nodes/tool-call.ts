@@ -41,7 +41,7 @@ export interface ToolCall {
 
 /** Without a body of its own a tool that is no GET sends its arguments. Receipt: `{status, headers, body}`. */
 export async function plannedTool(
-  { signal }: NodeContext<ActivityKind>,
+  { run: { workspaceId }, signal }: NodeContext<ActivityKind>,
   { egress }: Pick<NodeDeps, 'egress'>,
   { tool, args, desk, onUnknown }: ToolCall,
 ): Promise<PlannedEffect> {
@@ -63,7 +63,7 @@ export async function plannedTool(
     request: requestOf(withArgs),
     onUnknown,
     act: (idempotencyKey) =>
-      makeCall(egress, withArgs, { idempotencyKey, signal, redactText: desk.redactText, isFresh }),
+      makeCall(egress, withArgs, { workspaceId, idempotencyKey, signal, redactText: desk.redactText, isFresh }),
   };
 }
 

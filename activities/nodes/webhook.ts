@@ -39,7 +39,9 @@ async function send(context: NodeContext<'webhook'>, deps: NodeDeps): Promise<No
     request: { method: 'POST', url, body },
     onUnknown: unknownPolicyOf(context.node.config),
     act: async (idempotencyKey: string): Promise<Json> => {
-      const reply = await deliver(deps.egress, delivery, { idempotencyKey, signal: context.signal });
+      const { run, signal } = context;
+      const sending = { workspaceId: run.workspaceId, idempotencyKey, signal };
+      const reply = await deliver(deps.egress, delivery, sending);
       const output = { status: reply.status, body: bodyOf(reply) };
       return reply.truncated ? { ...output, truncated: true } : output;
     },

@@ -91,12 +91,18 @@ const policies: Readonly<Record<string, string>> = {
   '/redoc': policyWith("'self' 'unsafe-inline'"),
 };
 
+/** Only names of the list itself: every object answers to `constructor` too. */
+function assetAt(path: string): Asset | undefined {
+  const name = path.startsWith(assetsAt) ? path.slice(assetsAt.length) : '';
+  return Object.hasOwn(assets, name) ? assets[name] : undefined;
+}
+
 /** Serves the pages' files and gives the pages their policy. */
 export function docsAssets(): Middleware {
   return async (ctx, next) => {
     const policy = policies[ctx.path];
     if (policy !== undefined) ctx.set('Content-Security-Policy', policy);
-    const asset = ctx.path.startsWith(assetsAt) ? assets[ctx.path.slice(assetsAt.length)] : undefined;
+    const asset = assetAt(ctx.path);
     if (asset === undefined || (ctx.method !== 'GET' && ctx.method !== 'HEAD')) return next();
     await sendAsset(ctx, asset);
   };

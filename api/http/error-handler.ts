@@ -1,4 +1,4 @@
-import type { Middleware } from 'koa';
+import type { Context, Middleware } from 'koa';
 import { envelope } from './envelope.js';
 import { ApiError, badRequest, conflict, invalid, unavailable } from './errors.js';
 import { describeError, type Log } from './log.js';
@@ -10,16 +10,21 @@ export function errorHandler(log: Log): Middleware {
     try {
       await next();
     } catch (error) {
-      const known = toApiError(error);
-      if (known.status >= 500) {
-        const level = known.status === 500 ? 'error' : 'warn';
-        log[level]({ request_id: traceOf(ctx).requestId, err: describeError(error) }, 'request failed');
-      }
-      ctx.set(known.headers);
-      ctx.status = known.status;
-      ctx.body = envelope(known);
+      answerError(ctx, log, error);
     }
   };
+}
+
+export function answerError(ctx: Context, log: Log, error: unknown): void {
+  const known = toApiError(error);
+  if (known.status >= 500) {
+    const level = known.status === 500 ? 'error' : 'warn';
+    log[level]({ request_id: traceOf(ctx).requestId, err: describeError(error) }, 'request failed');
+  }
+  ctx.remove('Cache-Control');
+  ctx.set(known.headers);
+  ctx.status = known.status;
+  ctx.body = envelope(known);
 }
 
 /** Turns whatever was thrown into the closed list; what is not known stays inside. */
@@ -42,6 +47,7 @@ const networkCodes = new Set([
   'EHOSTUNREACH',
   'ENOTFOUND',
   'EAI_AGAIN',
+  'KEY_SERVICE_DOWN',
 ]);
 
 const busy = (): ApiError =>

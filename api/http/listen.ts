@@ -18,13 +18,26 @@ export interface ListenOptions {
   readonly port: number;
   readonly host?: string;
   readonly drainMs?: number;
+  /** How long a request may take to arrive whole. */
+  readonly requestTimeoutMs?: number;
 }
 
-export async function listen(app: Koa, { port, host, drainMs = 15_000 }: ListenOptions): Promise<Listening> {
+const HEADERS_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 120_000;
+/** How often the two are looked at. */
+const CHECK_MS = 10_000;
+
+export async function listen(app: Koa, options: ListenOptions): Promise<Listening> {
+  const { port, host, drainMs = 15_000, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
   const callback = app.callback();
-  const server = createServer((req: IncomingMessage, res: ServerResponse) => void callback(req, res));
-  server.headersTimeout = 15_000;
-  server.requestTimeout = 120_000;
+  const server = createServer(
+    {
+      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeoutMs),
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(CHECK_MS, requestTimeoutMs),
+    },
+    (req: IncomingMessage, res: ServerResponse) => void callback(req, res),
+  );
   // longer than a usual load balancer keeps its side, so that it never writes into a socket we just closed
   server.keepAliveTimeout = 65_000;
   server.on('clientError', answerBrokenRequest);

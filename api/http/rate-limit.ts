@@ -1,4 +1,3 @@
-import { CompiledQuery } from 'kysely';
 import type { Context } from 'koa';
 import {
   RateLimiterMemory,
@@ -11,6 +10,7 @@ import { tooMany } from './errors.js';
 import type { Actor } from '../actor.js';
 import { networkOf } from '../address.js';
 import type { RateLimits } from './config.js';
+import { createCounterStore, type CounterStore, type StorePatience } from './rate-store.js';
 import type { RateClass } from './route.js';
 
 const durationSeconds = 60;
@@ -25,13 +25,14 @@ export interface RateLimiter {
 }
 
 /** Counts in Postgres, over all API processes, and in memory while that does not answer. */
-export function createRateLimiter(db: Database, limits: RateLimits): RateLimiter {
+export function createRateLimiter(db: Database, limits: RateLimits, patience: StorePatience = {}): RateLimiter {
+  const store = createCounterStore(db, patience);
   const local = new RateLimiterMemory({ points: limits.public, duration: durationSeconds });
   const limiters = new Map<string, RateLimiterAbstract>();
   const limiterOf = (rate: RateClass, points: number): RateLimiterAbstract => {
     if (rate === 'local') return local;
     const name = `${rate} ${points}`;
-    const made = limiters.get(name) ?? inPostgres(db, rate, points);
+    const made = limiters.get(name) ?? inPostgres(store, rate, points);
     limiters.set(name, made);
     return made;
   };
@@ -49,9 +50,7 @@ export function createRateLimiter(db: Database, limits: RateLimits): RateLimiter
   };
 }
 
-function inPostgres(db: Database, rate: RateClass, points: number): RateLimiterAbstract {
-  const query = ({ text, values }: { readonly text: string; readonly values: readonly unknown[] }) =>
-    db.executeQuery(CompiledQuery.raw(text, [...values]));
+function inPostgres(query: CounterStore, rate: RateClass, points: number): RateLimiterAbstract {
   return new RateLimiterPostgres({
     storeClient: { query },
     storeType: 'client',

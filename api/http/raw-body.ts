@@ -4,18 +4,24 @@ import { ApiError, badRequest, tooLarge } from './errors.js';
 
 const noBody = Buffer.alloc(0);
 /** How long a refused upload may go on being thrown away before the connection is cut. */
-const discardMs = 10_000;
+const DISCARD_MS = 10_000;
+
+export interface BodyBounds {
+  readonly limit: number;
+  readonly discardMs?: number | undefined;
+}
 
 /** The body's exact bytes. Past the limit the rest is thrown away unread and the answer is 413. */
-export async function readRawBody(ctx: Context, limit: number): Promise<Buffer> {
+export async function readRawBody(ctx: Context, bounds: BodyBounds): Promise<Buffer> {
   const { req } = ctx;
+  const { limit } = bounds;
   const declared = req.headers['content-length'];
   if (declared === undefined && req.headers['transfer-encoding'] === undefined) return noBody;
-  if (Number(declared ?? 0) > limit) throw refuse(ctx, limit);
+  if (Number(declared ?? 0) > limit) throw refuse(ctx, bounds);
   const body = await collect(req, limit).catch(() => {
     throw badRequest('The connection closed before the body was complete.');
   });
-  if (body === undefined) throw refuse(ctx, limit);
+  if (body === undefined) throw refuse(ctx, bounds);
   return body;
 }
 
@@ -32,7 +38,7 @@ async function collect(req: IncomingMessage, limit: number): Promise<Buffer | un
   return Buffer.concat(chunks, size);
 }
 
-function refuse({ req }: Context, limit: number): ApiError {
+function refuse({ req }: Context, { limit, discardMs = DISCARD_MS }: BodyBounds): ApiError {
   req.on('error', () => undefined);
   req.resume();
   const cut = setTimeout(() => {

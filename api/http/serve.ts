@@ -31,6 +31,8 @@ export interface ServeDeps {
   /** The least role that has a capability, to say in a 403. */
   readonly lowestRole?: ((capability: Capability) => string | undefined) | undefined;
   readonly sendStream: StreamSender;
+  /** How long a refused upload may go on before its connection is cut. */
+  readonly discardMs?: number | undefined;
 }
 
 type Params = Readonly<Record<string, string>>;
@@ -162,13 +164,14 @@ async function authenticate(row: Route, ctx: Context, more: { deps: ServeDeps; c
 }
 
 async function requestOf(
-  { row, body, readsBody }: Prepared,
+  { row, deps, body, readsBody }: Prepared,
   ctx: Context,
   caller: Caller & { readonly actor: Actor },
 ): Promise<AnyRequest> {
   const status = row.invalidStatus ?? 422;
   if (body !== undefined) checkContentType(ctx, body);
-  const rawBody = readsBody ? await readRawBody(ctx, row.bodyLimit ?? defaultBodyLimit) : Buffer.alloc(0);
+  const bounds = { limit: row.bodyLimit ?? defaultBodyLimit, discardMs: deps.discardMs };
+  const rawBody = readsBody ? await readRawBody(ctx, bounds) : Buffer.alloc(0);
   checkQuery(ctx, status);
   const query = row.query === undefined ? undefined : validate(row.query, { ...ctx.query }, { place: 'query', status });
   return {

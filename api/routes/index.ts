@@ -11,6 +11,7 @@ import { inviteRoutes } from './invites.js';
 import { nodeTypeRoutes } from './node-types.js';
 import { definitionVersionRoutes } from './definition-versions.js';
 import { definitionTestRoutes } from './definition-tests.js';
+import { egressRoutes } from './egress.js';
 import { eventRoutes } from './events.js';
 import { registrationRoutes } from './registration.js';
 import { memberRoutes } from './members.js';
@@ -67,6 +68,7 @@ export const routes: readonly Route[] = [
   ...workspaceToolRoutes,
   ...runCommandRoutes,
   ...runBulkRoutes,
+  ...egressRoutes,
   ...eventRoutes,
   ...runReadRoutes,
   ...runStreamRoutes,

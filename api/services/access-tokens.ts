@@ -65,11 +65,11 @@ export function createTokenSigner(masterKey: Buffer): TokenSigner {
     signAccess: (claims) => sign(userPayload(claims)),
     signServiceAccount: (use, claims) => sign(serviceAccountPayload(use, claims)),
     verifyAccess: async (token) => {
-      const payload = await verifiedPayload(token, accessKey);
+      const payload = await verifiedPayload(token, { key: accessKey, keyId });
       return payload?.['type'] === 'access' ? holderOf(payload) : null;
     },
     verifyServiceAccount: async (token) => {
-      const payload = await verifiedPayload(token, accessKey);
+      const payload = await verifiedPayload(token, { key: accessKey, keyId });
       const isOne = payload?.['type'] === 'refresh' && payload.sub?.startsWith(SERVICE_ACCOUNT) === true;
       return isOne ? (payload.jti ?? null) : null;
     },
@@ -135,15 +135,18 @@ function holderOf(payload: JWTPayload): Verified | null {
   return sub.startsWith(SERVICE_ACCOUNT) && jti !== undefined ? { kind: 'service_account', jti, payload } : null;
 }
 
-async function verifiedPayload(token: string, key: Buffer): Promise<JWTPayload | null> {
+async function verifiedPayload(
+  token: string,
+  { key, keyId }: { readonly key: Buffer; readonly keyId: string },
+): Promise<JWTPayload | null> {
   try {
-    const { payload } = await jwtVerify(token, key, {
+    const { payload, protectedHeader } = await jwtVerify(token, key, {
       algorithms: [ALGORITHM],
       issuer: ISSUER,
       audience: AUDIENCE,
       requiredClaims: ['sub', 'jti', 'iat', 'exp'],
     });
-    return payload;
+    return protectedHeader.kid === keyId ? payload : null;
   } catch {
     return null;
   }

@@ -5,7 +5,7 @@ import { presentValue } from '../../db/values.js';
 import type { Database } from '../../db/client.js';
 import type { SecretStore } from '../../db/secrets.js';
 import type { ChainDocument } from '../../workflows/definition/chain.js';
-import { chainProblems, type ChainRules } from '../../workflows/definition/chain-problems.js';
+import { chainProblems } from '../../workflows/definition/chain-problems.js';
 import type { Plan } from '../../workflows/definition/plan.js';
 import type { Json, Value } from '../../workflows/definition/values.js';
 import { checkInput } from './json-check.js';
@@ -22,6 +22,7 @@ import {
 } from './chain-run-view.js';
 import { openSecret } from './chain-secrets.js';
 import type { RunService } from './runs.js';
+import type { UrlRulesOf } from './egress-lists.js';
 
 export interface Ingress {
   readonly workspaceId: string;
@@ -73,7 +74,7 @@ export interface Accepted {
 export interface ChainRunDeps {
   readonly db: Database;
   readonly runs: RunService;
-  readonly rules: ChainRules;
+  readonly urlRules: UrlRulesOf;
   readonly secrets: SecretStore;
 }
 
@@ -86,7 +87,7 @@ export function createChainRunService(deps: ChainRunDeps): ChainRunService {
     ingress: async (ingress) => {
       const chain = await findChain(deps.db, { workspaceId: ingress.workspaceId }, ingress.slug);
       await verify(deps, chain, ingress);
-      refuseUnready(deps.rules, chain);
+      await refuseUnready(deps, chain);
       return startChain(deps, chain, { ...ingress, trigger: 'ingress' });
     },
     publicIngress: async (ingress) => {
@@ -94,7 +95,7 @@ export function createChainRunService(deps: ChainRunDeps): ChainRunService {
       if (chain.status === 'draft') throw notFound('live chain', ingress.slug);
       await verify(deps, chain, ingress);
       if (chain.status === 'paused') throw conflict(`The chain "${ingress.slug}" is paused; try again later.`);
-      refuseUnready(deps.rules, chain);
+      await refuseUnready(deps, chain);
       return startChain(deps, chain, { ...ingress, trigger: 'public_ingress' });
     },
     list: (workspaceId, slug, page) => listRuns(deps.db, { workspaceId, slug }, page),
@@ -191,8 +192,8 @@ async function verify(
   if (!timingSafeEqual(expected, Buffer.from(given, 'hex'))) throw bad;
 }
 
-function refuseUnready(rules: ChainRules, chain: Chain): void {
-  const blockers = chainProblems(documentOf(chain), rules);
+async function refuseUnready({ urlRules }: ChainRunDeps, chain: Chain): Promise<void> {
+  const blockers = chainProblems(documentOf(chain), await urlRules(chain.workspace_id));
   if (blockers.length > 0) throw conflict(`The chain "${chain.slug}" is not ready for outside callers.`, { blockers });
 }
 

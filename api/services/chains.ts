@@ -14,6 +14,7 @@ import { bindChain, scheduleChain, type ChainSchedules } from './definition-kind
 import { planProblem } from './documents.js';
 import { slugFrom } from './slugs.js';
 import { vaultSecrets } from './chain-secrets.js';
+import type { UrlRulesOf } from './egress-lists.js';
 
 export type ChainStatus = 'draft' | 'live' | 'paused';
 
@@ -60,7 +61,7 @@ export interface ChainService {
 
 export interface ChainDeps {
   readonly db: Database;
-  readonly rules: ChainRules;
+  readonly urlRules: UrlRulesOf;
   readonly secrets: SecretStore;
   readonly schedules: ChainSchedules;
 }
@@ -123,7 +124,7 @@ const withStats = (db: Database, workspaceId: string) =>
     ]);
 
 async function listChains(
-  { db, rules }: ChainDeps,
+  { db, urlRules }: ChainDeps,
   workspaceId: string,
   page: { readonly limit: number; readonly offset: number },
 ): Promise<{ readonly items: readonly ChainView[]; readonly total: number }> {
@@ -135,13 +136,14 @@ async function listChains(
   const count = await selectChains(db, workspaceId)
     .select((eb) => eb.fn.countAll<string>().as('total'))
     .executeTakeFirstOrThrow();
+  const rules = await urlRules(workspaceId);
   return { items: rows.map((row) => present(row, rules)), total: Number(count.total) };
 }
 
-async function getChain({ db, rules }: ChainDeps, workspaceId: string, slug: string): Promise<ChainView> {
+async function getChain({ db, urlRules }: ChainDeps, workspaceId: string, slug: string): Promise<ChainView> {
   const row = await withStats(db, workspaceId).where('definitions.slug', '=', slug).executeTakeFirst();
   if (row === undefined) throw notFound('chain', slug);
-  return present(row, rules);
+  return present(row, await urlRules(workspaceId));
 }
 
 function present(row: ChainRow, rules: ChainRules): ChainView {
@@ -169,7 +171,7 @@ async function createChain(deps: ChainDeps, actor: Actor, input: NewChain): Prom
   const id = derivedId('def', input.seed);
   const slug = input.slug ?? slugFrom(input.document.name);
   const status = input.status ?? 'draft';
-  gate(deps.rules, input.document, status);
+  gate(await deps.urlRules(actor.workspaceId), input.document, status);
   const taken = await selectChains(db, actor.workspaceId)
     .select('definitions.id')
     .where('slug', '=', slug)
@@ -198,7 +200,7 @@ async function replaceChain(
   const { schedules } = deps;
   const before = await getChain(deps, workspaceId, slug);
   const status = input.status ?? before.status;
-  gate(deps.rules, input.document, status);
+  gate(await deps.urlRules(workspaceId), input.document, status);
   const change = { slug, document: input.document, previous: before };
   const document = await vaultSecrets(deps.secrets, workspaceId, change);
   const to = input.slug ?? slug;

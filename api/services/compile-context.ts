@@ -4,15 +4,16 @@ import type { CompileContext, KnownDefinition } from '../../workflows/definition
 import type { Plan } from '../../workflows/definition/plan.js';
 import type { Json } from '../../workflows/definition/values.js';
 import { referencesOf, type DocumentKind } from './documents.js';
+import type { UrlRulesOf } from './egress-lists.js';
 
 export interface ContextDeps {
   readonly db: Database;
-  readonly urlProblem: (url: string) => string | null;
+  readonly urlRules: UrlRulesOf;
 }
 
 /** What a document is compiled against: the tools of its workspace, and the definitions it names, and those they run. */
 export async function compileContext(
-  { db, urlProblem }: ContextDeps,
+  { db, urlRules }: ContextDeps,
   of: { readonly workspaceId: string; readonly ownId: string; readonly kind: DocumentKind; readonly document: Json },
 ): Promise<CompileContext> {
   const { workspaceId, ownId, kind, document } = of;
@@ -21,7 +22,7 @@ export async function compileContext(
   return {
     tools: new Set(tools.map(({ name }) => name)),
     definitions: await knownDefinitions(db, workspaceId, named.definitions),
-    urlProblem,
+    ...(await urlRules(workspaceId)),
     id: ownId,
   };
 }

@@ -1,7 +1,7 @@
 import type { Database } from '../../db/client.js';
 import type { Logger } from '../../db/log.js';
 import type { ApiConfig } from '../config.js';
-import { createTokenSigner } from './access-tokens.js';
+import type { TokenSigner } from './access-tokens.js';
 import type { AuditService } from './audit.js';
 import { createBehind, type Behind } from './behind.js';
 import { createEmailVerification, type EmailVerification } from './email-verification.js';
@@ -22,12 +22,13 @@ export interface AccountServices {
 
 export interface AccountServiceDeps {
   readonly config: ApiConfig;
+  readonly signer: TokenSigner;
   readonly db: Database;
   readonly audit: AuditService;
   readonly log: Logger;
 }
 
-export function createAccountServices({ config, db, audit, log }: AccountServiceDeps): AccountServices {
+export function createAccountServices({ config, db, signer, audit, log }: AccountServiceDeps): AccountServices {
   const mailer = createMailer({ db, smtp: config.smtp });
   const behind = createBehind(log);
   const letters = createLetters(config.publicUrl ?? `http://localhost:${config.port}`);
@@ -38,6 +39,6 @@ export function createAccountServices({ config, db, audit, log }: AccountService
     devOutbox: createDevOutbox({ db }),
     emailVerification: createEmailVerification(deps),
     passwords: createPasswordService(deps),
-    userSessions: createUserSessionService({ db, audit, signer: createTokenSigner(config.masterKey) }),
+    userSessions: createUserSessionService({ db, audit, signer }),
   };
 }

@@ -1,7 +1,7 @@
 import type { Database } from '../../db/client.js';
-import { createVault } from '../../db/crypto.js';
+import type { Vault } from '../../db/vault/vault.js';
 import type { ApiConfig } from '../config.js';
-import { createTokenSigner } from './access-tokens.js';
+import type { TokenSigner } from './access-tokens.js';
 import type { AuditService } from './audit.js';
 import type { AuthService } from './auth.js';
 import type { Mailer } from './mail.js';
@@ -22,7 +22,9 @@ export interface AdmissionServices {
 
 export interface AdmissionServiceDeps {
   readonly db: Database;
-  readonly config: Pick<ApiConfig, 'masterKey' | 'signup' | 'serviceAccounts' | 'publicUrl'>;
+  readonly vault: Vault;
+  readonly signer: TokenSigner;
+  readonly config: Pick<ApiConfig, 'signup' | 'serviceAccounts' | 'publicUrl'>;
   readonly auth: AuthService;
   readonly audit: AuditService;
   readonly log: { readonly warn: (fields: object, message: string) => void };
@@ -32,7 +34,7 @@ export interface AdmissionServiceDeps {
 }
 
 export function createAdmission(deps: AdmissionServiceDeps): AdmissionServices {
-  const { db, config, auth, audit, log, rules, mailer, sendVerification } = deps;
+  const { db, vault, signer, config, auth, audit, log, rules, mailer, sendVerification } = deps;
   const { signup, publicUrl } = config;
   const onError = (error: unknown): void => log.warn({ reason: String(error) }, 'a mail was not sent');
   const mail = { db, mailer, publicUrl, onError };
@@ -42,8 +44,8 @@ export function createAdmission(deps: AdmissionServiceDeps): AdmissionServices {
     signupRequests: createSignupRequestService({ ...mail, signup }),
     serviceAccounts: createServiceAccountService({
       db,
-      vault: createVault(config.masterKey),
-      signer: createTokenSigner(config.masterKey),
+      vault,
+      signer,
       trust: config.serviceAccounts,
       audit,
     }),

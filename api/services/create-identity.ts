@@ -1,6 +1,7 @@
 import type { Database } from '../../db/client.js';
-import type { Vault } from '../../db/crypto.js';
+import { egressProblem } from '../../db/egress.js';
 import type { Logger } from '../../db/log.js';
+import type { Vault } from '../../db/vault/vault.js';
 import type { ApiConfig } from '../config.js';
 import { createTokenSigner } from './access-tokens.js';
 import type { AuditService } from './audit.js';
@@ -11,11 +12,10 @@ import { createKeyServices, createMfa, type KeyServices } from './create-keys.js
 import { refreshServiceAccount } from './service-account-refresh.js';
 
 export interface IdentityDeps {
-  readonly config: ApiConfig;
+  readonly config: ApiConfig & { readonly masterKey: Buffer };
   readonly db: Database;
   readonly vault: Vault;
   readonly audit: AuditService;
-  readonly rules: { readonly urlProblem: (url: string) => string | null };
   readonly log: Logger;
 }
 
@@ -24,10 +24,11 @@ export interface IdentityServices extends AccountServices, AdmissionServices, Ke
   readonly auth: AuthService;
 }
 
-export function createIdentity({ config, db, vault, audit, rules, log }: IdentityDeps): IdentityServices {
+export function createIdentity({ config, db, vault, audit, log }: IdentityDeps): IdentityServices {
   const mfa = createMfa({ db, vault, audit, lock: config.lock });
-  const account = createAccountServices({ config, db, audit, log });
   const signer = createTokenSigner(config.masterKey);
+  const account = createAccountServices({ config, db, signer, audit, log });
+  const rules = { urlProblem: (url: string) => egressProblem(url, config.egressAllow) };
   const auth = createAuthService({
     db,
     audit,
@@ -46,7 +47,7 @@ export function createIdentity({ config, db, vault, audit, rules, log }: Identit
   return {
     auth,
     ...account,
-    ...createAdmission({ db, config, auth, audit, log, rules, ...mail }),
+    ...createAdmission({ db, vault, signer, config, auth, audit, log, rules, ...mail }),
     ...createKeyServices({ db, auth, audit, mfa, mailer: account.mailer, publicUrl }),
   };
 }

@@ -1,6 +1,7 @@
 import type { Database } from '../../db/client.js';
-import type { Vault } from '../../db/crypto.js';
 import { createLoginGuards, type LockRule } from '../../db/login-guards.js';
+import { totpSecret } from '../../db/vault/sealed-columns.js';
+import type { Vault } from '../../db/vault/vault.js';
 import { createApiKeyService, type ApiKeyService } from './api-keys.js';
 import type { AuditService } from './audit.js';
 import type { AuthService } from './auth.js';
@@ -39,7 +40,7 @@ export const createKeyServices = ({ mfa, ...deps }: KeyDeps): KeyServices => ({
   orgSecurity: createOrgSecurityService(deps),
 });
 
-/** By itself, because signing in needs it. A TOTP secret is sealed for its user, as a workspace's secrets are for the workspace. */
+/** By itself, because signing in needs it. */
 export function createMfa({
   db,
   vault,
@@ -51,12 +52,11 @@ export function createMfa({
   readonly lock: LockRule;
   readonly audit: AuditService;
 }): MfaService {
-  const refOf = (userId: string) => ({ workspaceId: userId, name: 'TOTP' });
   return createMfaService({
     db,
     audit,
     guards: createLoginGuards(db, lock),
-    seal: (userId, secret) => vault.seal(refOf(userId), secret),
-    open: (userId, sealed) => vault.open(refOf(userId), sealed),
+    seal: (userId, secret) => vault.seal(totpSecret({ userId }), secret),
+    open: (userId, sealed) => vault.open(totpSecret({ userId }), sealed),
   });
 }

@@ -12,6 +12,7 @@ import { createRunStartService, type RunStartService } from './run-starts.js';
 import { createRunStopService, type RunStopService } from './run-stops.js';
 import type { RunService } from './runs.js';
 import { createWorkflowSessionService, type WorkflowSessionService } from './workflow-sessions.js';
+import type { UrlRulesOf } from './egress-lists.js';
 
 /** What can be done to runs. */
 export interface RunCommandServices {
@@ -31,12 +32,12 @@ export interface RunCommandServiceDeps {
   readonly log: { readonly warn: (fields: object, message: string) => void };
   readonly news: RunNews;
   readonly runs: RunService;
-  readonly rules: { readonly urlProblem: (url: string) => string | null };
+  readonly urlRules: UrlRulesOf;
 }
 
 export function createRunCommands(deps: RunCommandServiceDeps): RunCommandServices {
-  const { db, temporal, log, news, runs, rules } = deps;
-  const compileDraft = createDraftCompiler({ db, ...rules });
+  const { db, temporal, log, news, runs, urlRules } = deps;
+  const compileDraft = createDraftCompiler({ db, urlRules });
   const commands = createRunCommandService({ db, runs, temporal });
   const stops = createRunStopService({ db, temporal, log });
   const continuing = createContinueService({ db, runs, compileDraft });

@@ -1,8 +1,8 @@
 import type { Database } from '../../db/client.js';
-import { createVault } from '../../db/crypto.js';
-import { egressProblem } from '../../db/egress.js';
 import type { RunNews } from '../../db/listen.js';
 import type { Logger } from '../../db/log.js';
+import { createTenantLimits } from '../../db/tenant-egress.js';
+import type { Vault } from '../../db/vault/vault.js';
 import type { ApiConfig } from '../config.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
 import { createApprovalService } from './approvals.js';
@@ -11,6 +11,7 @@ import { createIdentity } from './create-identity.js';
 import { createAuthoring } from './create-authoring.js';
 import { createChainRunService } from './chain-runs.js';
 import { createChainService } from './chains.js';
+import { createEgressListService, createUrlRules } from './egress-lists.js';
 import { createExplainService } from './explain.js';
 import type { Services } from './index.js';
 import { createRunCommands } from './create-run-commands.js';
@@ -23,8 +24,9 @@ import { createTokenService } from './tokens.js';
 import { createWorkspaceService } from './workspaces.js';
 
 export interface ServiceDeps {
-  readonly config: ApiConfig;
+  readonly config: ApiConfig & { readonly masterKey: Buffer };
   readonly db: Database;
+  readonly vault: Vault;
   readonly temporal: TemporalGateway;
   /** News of runs, one connection a process. */
   readonly news: RunNews;
@@ -32,27 +34,29 @@ export interface ServiceDeps {
 }
 
 /** The composition root: every service with what it needs. */
-export function createServices({ config, db, temporal, news, log }: ServiceDeps): Services {
-  const secrets = { db, vault: createVault(config.masterKey) };
-  const rules = { urlProblem: (url: string) => egressProblem(url, config.egressAllow) };
+export function createServices({ config, db, vault, temporal, news, log }: ServiceDeps): Services {
+  const secrets = { db, vault };
+  const limits = createTenantLimits(db);
+  const urlRules = createUrlRules(limits, config.egressAllow);
   const audit = createAuditService({ db });
   const runs = createRunService({ db, temporal, log });
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
   return {
-    ...createIdentity({ config, ...secrets, audit, rules, log }),
+    ...createIdentity({ config, ...secrets, audit, log }),
     workspaces: createWorkspaceService(secrets),
     tokens: createTokenService({ db }),
     secrets: createSecretService(secrets),
     audit,
+    egressLists: createEgressListService({ db, limits }),
     runs,
     runReads: createRunReadService({ db }),
     explain: createExplainService({ db, temporal }),
     streams: createStreamService({ db, news }),
-    chains: createChainService({ db, rules, secrets, schedules }),
-    chainRuns: createChainRunService({ db, runs, rules, secrets }),
+    chains: createChainService({ db, urlRules, secrets, schedules }),
+    chainRuns: createChainRunService({ db, runs, urlRules, secrets }),
     approvals: createApprovalService({ db, runs, audit }),
     schedules,
-    ...createAuthoring({ db, secrets, schedules, temporal, runs, news, ...rules }),
-    ...createRunCommands({ db, temporal, log, news, runs, rules }),
+    ...createAuthoring({ db, secrets, schedules, temporal, runs, news, urlRules }),
+    ...createRunCommands({ db, temporal, log, news, runs, urlRules }),
   };
 }

@@ -15,6 +15,7 @@ import { compileRow } from './definitions.js';
 import { compileAlone, isBlocker, refusedBy } from './documents.js';
 import { checkInput } from './json-check.js';
 import type { RunService } from './runs.js';
+import type { UrlRulesOf } from './egress-lists.js';
 
 export interface TestNode extends TestSetting {
   readonly nodeId: string;
@@ -55,7 +56,7 @@ export interface TestService {
 
 export interface TestDeps {
   readonly db: Database;
-  readonly urlProblem: (url: string) => string | null;
+  readonly urlRules: UrlRulesOf;
   readonly runs: Pick<RunService, 'start'>;
   readonly news: {
     readonly waitFor: <T>(run: RunRef, ask: () => Promise<T | null>, timeoutMs: number) => Promise<T | null>;

@@ -17,6 +17,7 @@ import { writeDraft } from './definitions-draft.js';
 import { findVersion } from './definition-versions.js';
 import { diffDocuments, type Diff } from './diff.js';
 import { compileDocument, type Compilation, type DocumentKind } from './documents.js';
+import type { UrlRulesOf } from './egress-lists.js';
 
 export interface Draft {
   readonly document: Json;
@@ -48,7 +49,7 @@ export interface DefinitionService {
 export interface DefinitionDeps {
   readonly db: Database;
   readonly secrets: SecretStore;
-  readonly urlProblem: (url: string) => string | null;
+  readonly urlRules: UrlRulesOf;
 }
 
 export function createDefinitionService(deps: DefinitionDeps): DefinitionService {
@@ -87,7 +88,7 @@ const draftOf = ({ document, draft_revision: revision }: DefinitionRow): Draft =
 
 /** Compiles against what the workspace has now. */
 export async function compileRow(
-  deps: Pick<DefinitionDeps, 'db' | 'urlProblem'>,
+  deps: Pick<DefinitionDeps, 'db' | 'urlRules'>,
   workspaceId: string,
   row: { readonly id: string; readonly kind: DocumentKind; readonly document: Json },
 ): Promise<Compilation> {

@@ -9,6 +9,7 @@ import type { RunReadService } from './run-reads.js';
 import type { RunService } from './runs.js';
 import type { StreamService } from './streams.js';
 import type { ApprovalService } from './approvals.js';
+import type { EgressListService } from './egress-lists.js';
 import type { DefinitionService } from './definitions.js';
 import type { TestService } from './definitions-test.js';
 import type { PublishService } from './publish.js';
@@ -25,6 +26,7 @@ export interface Services extends RunCommandServices, IdentityServices {
   readonly tokens: TokenService;
   readonly secrets: SecretService;
   readonly audit: AuditService;
+  readonly egressLists: EgressListService;
   readonly chains: ChainService;
   readonly chainRuns: ChainRunService;
   readonly runs: RunService;

@@ -60,8 +60,8 @@ export interface MfaDeps {
   readonly guards: LoginGuards;
   readonly audit: AuditService;
   /** How TOTP secrets are kept. */
-  readonly seal: (userId: string, secret: string) => Promise<string> | string;
-  readonly open: (userId: string, sealed: string) => Promise<string> | string;
+  readonly seal: (userId: string, secret: string) => Promise<string>;
+  readonly open: (userId: string, sealed: string) => Promise<string>;
 }
 
 export function createMfaService(deps: MfaDeps): MfaService {

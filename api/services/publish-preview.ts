@@ -7,6 +7,7 @@ import { findDefinition } from './definition-rows.js';
 import { compileRow } from './definitions.js';
 import { isBlocker, type GraphProblem } from './documents.js';
 import { liveVersions, reasonsAgainst, standingRuns, type LiveRuns, type StandingRun } from './live-runs.js';
+import type { UrlRulesOf } from './egress-lists.js';
 
 export interface Effect {
   readonly run_id: string;
@@ -34,7 +35,7 @@ const MOST_EFFECTS = 200;
 
 /** What publishing a document, or the draft, would mean for each open run. */
 export const createPreview =
-  (deps: { readonly db: Database; readonly urlProblem: (url: string) => string | null }): PreviewPublish =>
+  (deps: { readonly db: Database; readonly urlRules: UrlRulesOf }): PreviewPublish =>
   async (of, document) => {
     const row = await findDefinition(deps.db, of);
     const candidate = await compileRow(deps, of.workspaceId, document === undefined ? row : { ...row, document });

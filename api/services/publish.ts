@@ -18,6 +18,7 @@ import { isBlocker, refusedBy, type GraphProblem } from './documents.js';
 import { liveVersions, type LiveRuns } from './live-runs.js';
 import { replayRuns, type Replay } from './replay-gate.js';
 import type { MoveOutcome, MoveRuns } from './publish-move.js';
+import type { UrlRulesOf } from './egress-lists.js';
 
 export interface Validation {
   readonly ok: boolean;
@@ -74,7 +75,7 @@ export interface Moves {
 }
 
 export interface PublishDeps extends DraftDeps {
-  readonly urlProblem: (url: string) => string | null;
+  readonly urlRules: UrlRulesOf;
   readonly schedules: ChainSchedules;
   readonly moveRuns: MoveRuns;
 }

@@ -1,5 +1,4 @@
 import type { Database } from '../../db/client.js';
-import type { Vault } from '../../db/crypto.js';
 import { newId } from '../../db/ids.js';
 import {
   findSameToken,
@@ -9,6 +8,8 @@ import {
   type TokenIdentity,
 } from '../../db/service-accounts.js';
 import { findTenantById } from '../../db/tenants.js';
+import { serviceAccountToken } from '../../db/vault/sealed-columns.js';
+import type { Vault } from '../../db/vault/vault.js';
 import { badRequest } from '../http/errors.js';
 import type { TokenSigner } from './access-tokens.js';
 import { serviceAccounts, type ServiceAccount } from './service-account-catalogue.js';
@@ -55,11 +56,16 @@ export async function issueToken(
     scopes,
     fingerprint: request.fingerprint || null,
   };
-  return whileIssuing(deps.db, identity, async (trx) => {
+  const fresh = await signed(deps, { identity, minutes, issued });
+  const kept = await whileIssuing(deps.db, identity, async (trx) => {
     const same = request.force ? undefined : await findSameToken(trx, identity);
-    const again = same === undefined ? undefined : opened(deps, same);
-    return again ?? insertNew({ ...deps, db: trx }, { identity, minutes, issued });
+    if (same?.signing_kid === deps.signer.keyId) return same;
+    await insertServiceAccountToken(trx, fresh.row);
+    return undefined;
   });
+  if (kept === undefined) return answer(fresh.row, fresh.token);
+  const token = await opened(deps, kept);
+  return token === undefined ? issueToken(deps, { ...request, force: true }, issued) : answer(kept, token);
 }
 
 function accountOf({ account }: ServiceAccountRequest): ServiceAccount {
@@ -94,25 +100,20 @@ async function tenantOf(
   throw badRequest('tenant_id: there is no such organisation.', 'tenant_id');
 }
 
-const secretOf = ({ jti, tenant_id }: { readonly jti: string; readonly tenant_id: string | null }) => ({
-  workspaceId: tenant_id ?? 'platform',
-  name: `service-account/${jti}`,
-});
-
-/** Undefined when it was signed or sealed with a key that is no more: then a new one is made. */
-function opened({ vault, signer }: IssueDeps, row: ServiceAccountTokenRow): IssuedToken | undefined {
-  if (row.signing_kid !== signer.keyId) return undefined;
+/** Undefined when it was sealed with a key that is no more: then a new one is made. */
+async function opened({ vault }: IssueDeps, row: ServiceAccountTokenRow): Promise<string | undefined> {
   try {
-    return answer(row, vault.open(secretOf(row), row.token_sealed));
+    return await vault.open(serviceAccountToken({ jti: row.jti, tenantId: row.tenant_id }), row.token_sealed);
   } catch {
     return undefined;
   }
 }
 
-async function insertNew(
-  { db, vault, signer }: IssueDeps,
+/** Made before the transaction that may keep it: sealing asks for a connection of its own. */
+async function signed(
+  { vault, signer }: IssueDeps,
   made: { readonly identity: TokenIdentity; readonly minutes: number; readonly issued: IssuedBy },
-): Promise<IssuedToken> {
+) {
   const { account, tenantId, fingerprint } = made.identity;
   const scopes = [...made.identity.scopes];
   const jti = newId('jwt');
@@ -127,14 +128,13 @@ async function insertNew(
     scopes,
     fingerprint,
     signing_kid: signer.keyId,
-    token_sealed: vault.seal(secretOf({ jti, tenant_id: tenantId }), token),
+    token_sealed: await vault.seal(serviceAccountToken({ jti, tenantId }), token),
     issued_by: made.issued.by,
     issued_reason: made.issued.reason,
     issued_at: issuedAt,
     expires_at: expiresAt,
   };
-  await insertServiceAccountToken(db, row);
-  return answer(row, token);
+  return { token, row };
 }
 
 type Answered = Pick<

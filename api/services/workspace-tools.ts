@@ -5,6 +5,7 @@ import type { Json } from '../../workflows/definition/values.js';
 import { conflict, invalid, notFound } from '../http/errors.js';
 import type { Page } from '../http/schemas.js';
 import { changedTool, toolColumns, toolProblems, type NewTool, type ToolChange } from './workspace-tool-input.js';
+import type { UrlRulesOf } from './egress-lists.js';
 
 export interface ToolView {
   readonly id: string;
@@ -43,7 +44,7 @@ export interface WorkspaceToolService {
 
 export interface WorkspaceToolDeps {
   readonly db: Database;
-  readonly urlProblem: (url: string) => string | null;
+  readonly urlRules: UrlRulesOf;
 }
 
 export function createWorkspaceToolService(deps: WorkspaceToolDeps): WorkspaceToolService {
@@ -52,7 +53,7 @@ export function createWorkspaceToolService(deps: WorkspaceToolDeps): WorkspaceTo
     list: (workspaceId, page) => listTools(db, workspaceId, page),
     get: (key) => getTool(db, key),
     create: async ({ workspaceId, seed, input }) => {
-      refuseProblems(input, deps);
+      await refuseProblems(workspaceId, input, deps);
       const key = { workspaceId, toolId: derivedId('tool', seed) };
       const made = scoped(db, workspaceId).insert('workspace_tools', { id: key.toolId, ...toolColumns(input) });
       await made
@@ -65,7 +66,7 @@ export function createWorkspaceToolService(deps: WorkspaceToolDeps): WorkspaceTo
       const present = await getTool(db, key);
       // -- reason: the table's columns are those of `NewTool`, checked when they were written
       const tool = changedTool(toolOf(present) as NewTool, change);
-      refuseProblems(tool, deps);
+      await refuseProblems(key.workspaceId, tool, deps);
       const columns = { ...toolColumns(tool), updated_at: new Date() };
       const update = scoped(db, key.workspaceId).update('workspace_tools', key.toolId).set(columns);
       await update.execute().catch(takenName(tool.name));
@@ -80,7 +81,8 @@ export function createWorkspaceToolService(deps: WorkspaceToolDeps): WorkspaceTo
 
 const toolOf = ({ id: _id, created_at: _created, updated_at: _updated, ...tool }: ToolView): object => tool;
 
-function refuseProblems(tool: NewTool, { urlProblem }: WorkspaceToolDeps): void {
+async function refuseProblems(workspaceId: string, tool: NewTool, { urlRules }: WorkspaceToolDeps): Promise<void> {
+  const { urlProblem } = await urlRules(workspaceId);
   const problems = toolProblems(tool, urlProblem);
   if (problems.length > 0) throw invalid(problems);
 }

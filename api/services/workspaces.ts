@@ -1,8 +1,8 @@
 import type { Database } from '../../db/client.js';
-import type { Vault } from '../../db/crypto.js';
+import type { Vault } from '../../db/vault/vault.js';
 import { insertMembership, insertTenant, PLATFORM_TENANT } from '../../db/identity.js';
 import { derivedId } from '../../db/ids.js';
-import { insertSecret } from '../../db/secrets.js';
+import { insertSealed, sealSecret } from '../../db/secrets.js';
 import type { Role } from '../../db/tables.js';
 import {
   countUse,
@@ -112,14 +112,15 @@ async function create(
   const { id, name, parent_id, max_concurrent_tasks: maxConcurrentTasks, secrets = {}, ...settings } = input;
   const isBound = actor.type === 'workspace_token' || actor.type === 'api_key';
   const parentId = parent_id ?? (isBound ? actor.workspaceId : null);
+  const sealed = await Promise.all(
+    Object.entries(secrets).map(([key, value]) => sealSecret(vault, { workspaceId: id, name: key, value })),
+  );
   return db.transaction().execute(async (trx) => {
     const tenantId = await tenantFor(trx, actor, parentId);
     const size = maxConcurrentTasks === undefined ? {} : { maxConcurrentTasks };
     const row = await insertWorkspace(trx, { id, tenantId, parentId, name, settings: stored(settings), ...size });
     if (actor.type === 'user') await insertMembership(trx, { userId: actor.id, workspaceId: id, role: 'owner' });
-    for (const [key, value] of Object.entries(secrets)) {
-      await insertSecret({ db: trx, vault }, { workspaceId: id, name: key, value });
-    }
+    for (const secret of sealed) await insertSealed(trx, secret);
     return {
       id,
       status: 'provisioning',

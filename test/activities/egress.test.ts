@@ -17,6 +17,7 @@ const egressOf = (settings: EgressSettings): Egress => {
   return egress;
 };
 const buildRequest = (url: string, overrides: Partial<EgressRequest> = {}): EgressRequest => ({
+  workspaceId: 'ws_1',
   method: 'POST',
   url,
   headers: {},

@@ -36,6 +36,8 @@ const own = new Set([
   'GET /account/verify-email',
   'GET /account/reset-password',
   'PUT /v1/secrets/{}',
+  'GET /v1/workspaces/egress',
+  'PUT /v1/workspaces/egress',
   'GET /v1/runs',
   'GET /v1/runs/{}',
   'GET /v1/runs/{}/explain',

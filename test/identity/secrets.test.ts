@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
-import { createVault } from '../../db/crypto.js';
 import { newId } from '../../db/ids.js';
 import { scoped } from '../../db/scoped.js';
 import { readSecrets } from '../../db/secrets.js';
+import { vaultOf } from '../support/vault.js';
 import { createWorld, signUp, testDatabase, type Person, type TestDatabase, type World } from './support.js';
 
 let database: TestDatabase;
@@ -18,14 +18,13 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-const vault = createVault(Buffer.alloc(32, 7));
 const set = (name: string, value: string, bearer = ada.bearer) =>
   world.call('secrets.create', { bearer, body: { name, value } });
 const replace = (name: string, value: string, bearer = ada.bearer) =>
   world.call('secrets.replace', { bearer, params: { name }, body: { value } });
 const remove = (name: string, bearer = ada.bearer) => world.call('secrets.delete', { bearer, params: { name } });
 const read = (person: Person, names: readonly string[]) =>
-  readSecrets({ db: database.db, vault }, person.workspace, names);
+  readSecrets({ db: database.db, vault: vaultOf(database.db) }, person.workspace, names);
 
 describe('secrets', () => {
   test('go in, are listed by name and never come out', async () => {
@@ -35,9 +34,9 @@ describe('secrets', () => {
     const changed = await replace('SLACK_KEY', 'xoxb-more-secret');
     const listed = await world.call('secrets.list', { bearer: ada.bearer });
     expect(listed.body).toMatchObject({ total: 1, limit: 50, offset: 0, items: [{ name: 'SLACK_KEY' }] });
-    expect(JSON.stringify([made, changed, listed])).not.toMatch(/secret"|xoxb|ec1:/);
+    expect(JSON.stringify([made, changed, listed])).not.toMatch(/secret"|xoxb|ec2:/);
     const row = await database.db.selectFrom('secrets').selectAll().executeTakeFirstOrThrow();
-    expect(row.ciphertext).toMatch(/^ec1:/);
+    expect(row.ciphertext).toMatch(/^ec2:dk_/);
     expect(JSON.stringify(row)).not.toContain('xoxb');
     expect(await read(ada, ['SLACK_KEY', 'MISSING'])).toEqual(new Map([['SLACK_KEY', 'xoxb-more-secret']]));
     expect(await read(ada, [])).toEqual(new Map());

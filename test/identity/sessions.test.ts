@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { decodeJwt, SignJWT } from 'jose';
+import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
 import { sql } from 'kysely';
 import { deriveKey } from '../../db/crypto.js';
 import {
@@ -56,7 +56,9 @@ describe('access token', () => {
   });
 
   const sign = (bearer: string, change: Record<string, unknown>, key = deriveKey(Buffer.alloc(32, 7), 'jwt')) =>
-    new SignJWT({ ...decodeJwt(bearer), ...change }).setProtectedHeader({ alg: 'HS256' }).sign(key);
+    new SignJWT({ ...decodeJwt(bearer), ...change })
+      .setProtectedHeader({ alg: 'HS256', kid: decodeProtectedHeader(bearer).kid ?? '' })
+      .sign(key);
 
   test.each([
     ['expired', { exp: 1 }],

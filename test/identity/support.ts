@@ -1,6 +1,5 @@
 import type { z } from 'zod';
 import type { Database } from '../../db/client.js';
-import { createVault } from '../../db/crypto.js';
 import { newSeed } from '../../db/ids.js';
 import type { Actor } from '../../api/actor.js';
 import { Reply, type CookieChange, type Route } from '../../api/http/route.js';
@@ -15,6 +14,7 @@ import type { Services } from '../../api/services/index.js';
 import { createSecretService } from '../../api/services/secrets.js';
 import { createTokenService } from '../../api/services/tokens.js';
 import { createWorkspaceService } from '../../api/services/workspaces.js';
+import { vaultOf } from '../support/vault.js';
 
 export const ADMIN_TOKEN = 'the-operators-own-token';
 
@@ -54,7 +54,7 @@ export interface World {
 
 export function createWorld(db: Database, options: Partial<AuthDeps> = {}): World {
   const masterKey = options.masterKey ?? Buffer.alloc(32, 7);
-  const vault = createVault(masterKey);
+  const vault = vaultOf(db, masterKey);
   const errors: unknown[] = [];
   const audit = createAuditService({ db });
   const auth = createAuthService({

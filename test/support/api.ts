@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { readApiConfig } from '../../api/config.js';
 import { startApi } from '../../api/server.js';
 import type { TemporalGateway } from '../../api/temporal/gateway.js';
-import type { Database } from '../../db/client.js';
+import { openDatabase, type Database } from '../../db/client.js';
 import { createLogger } from '../../db/log.js';
-import { testDatabase } from './database.js';
+import { testDatabase, type TestDatabase } from './database.js';
 import { send, type Answered } from './http.js';
 
 export const ADMIN_TOKEN = 'the-operators-own-token';
@@ -38,11 +38,13 @@ export interface Sent {
 export interface TestApiOptions {
   readonly temporal: (databaseUrl: string) => Promise<TemporalGateway> | TemporalGateway;
   readonly env?: Readonly<Record<string, string>>;
+  /** Another API's, to be a second process beside it; it stays when this one closes. */
+  readonly database?: { readonly databaseUrl: string };
 }
 
 /** The whole API on a socket, with a database of its own. */
-export async function startTestApi({ temporal, env = {} }: TestApiOptions): Promise<TestApi> {
-  const database = await testDatabase();
+export async function startTestApi({ temporal, env = {}, database: shared }: TestApiOptions): Promise<TestApi> {
+  const database = shared === undefined ? await testDatabase() : secondPool(shared.databaseUrl);
   const config = readApiConfig({
     PORT: '0',
     HOST: '127.0.0.1',
@@ -71,6 +73,11 @@ export async function startTestApi({ temporal, env = {} }: TestApiOptions): Prom
       await database.close();
     },
   };
+}
+
+function secondPool(url: string): TestDatabase {
+  const db = openDatabase({ url, maxConnections: 10 });
+  return { db, url, close: () => db.destroy() };
 }
 
 async function signUp(url: string): Promise<Person> {

@@ -4,6 +4,7 @@ import type { Route } from '../../api/http/route.js';
 import { routes } from '../../api/routes/index.js';
 import { allRoutes } from '../../api/server.js';
 import { roleCapabilities } from '../../api/services/roles.js';
+import type { Database } from '../../db/client.js';
 import { newSeed, derivedId } from '../../db/ids.js';
 import { writeFlush } from '../../db/run-records.js';
 import { storeValue } from '../../db/values.js';
@@ -29,6 +30,8 @@ export interface EveryRow {
   readonly refused: readonly string[];
   /** Ids of things in the owner's workspace by the name of the path parameter: the stranger must not find them. */
   readonly existing: Readonly<Record<string, string>>;
+  readonly db: Database;
+  readonly strangerWorkspaceId: string;
   readonly close: () => Promise<void>;
 }
 
@@ -48,6 +51,8 @@ export async function startEveryRow(): Promise<EveryRow> {
     },
     refused: ['Bearer', 'Basic YTpi', 'Bearer forged.token.value', `Bearer ${await expired(owner)}`],
     existing: { ...(await things(owner)), ...(await stored(api, owner)) },
+    db: api.db,
+    strangerWorkspaceId: stranger.workspace.id,
     close: api.close,
   };
 }

@@ -29,6 +29,9 @@ interface KitOptions {
   /** Throws to refuse whoever calls. */
   readonly onAuthenticate?: () => void;
   readonly streams?: Omit<StreamSettings, 'stopping'>;
+  readonly rateStore?: AppOptions['rateStore'];
+  readonly discardMs?: number;
+  readonly requestTimeoutMs?: number;
   readonly probes?: Readonly<Record<string, () => Promise<unknown>>>;
   readonly storage?: () => Promise<unknown>;
 }
@@ -56,9 +59,12 @@ export async function startKit({ db, rows, ...more }: KitOptions): Promise<KitSe
     log: pino({ level: 'debug' }, { write: (line: string) => lines.push(line) }),
     config: { ...testConfig, ...more.config },
     streams: { stopping: stopping.signal, ...more.streams },
+    ...(more.discardMs === undefined ? {} : { discardMs: more.discardMs }),
+    ...(more.rateStore === undefined ? {} : { rateStore: more.rateStore }),
     ...(more.idempotency === undefined ? {} : { idempotency: more.idempotency }),
   });
-  const listening = await listen(app, { port: 0, host: '127.0.0.1', drainMs: more.drainMs ?? 5_000 });
+  const patience = more.requestTimeoutMs === undefined ? {} : { requestTimeoutMs: more.requestTimeoutMs };
+  const listening = await listen(app, { port: 0, host: '127.0.0.1', drainMs: more.drainMs ?? 5_000, ...patience });
   return {
     ...listening,
     close: () => {

@@ -1,5 +1,6 @@
 import { Environment, serialize, type ASTNode, type ParseResult } from '@marcbachmann/cel-js';
 import { ExpressionError, textOfResult, toJson } from './cel-results.js';
+import { linearPattern, PatternProblem } from './linear-pattern.js';
 import type { Json } from './values.js';
 
 /** CEL as the platform speaks it: JSON numbers are doubles, and literals such as `1` mix with them. */
@@ -23,6 +24,9 @@ const arithmetic: Readonly<Record<string, Arithmetic>> = {
   '/': (left, right) => left / right,
   '%': (left, right) => left % right,
 };
+
+/** What `matches` is made into: CEL's own would hand an author's pattern to an engine that it can stop for ever. */
+const LINEAR = 'matchesPattern';
 
 const environment = createEnvironment({ isStrict: false });
 const checker = createEnvironment({ isStrict: true });
@@ -62,6 +66,7 @@ function registerTexts(env: Environment): void {
   );
   env.registerFunction('json(string): dyn', readJson);
   env.registerFunction('text(dyn): string', textOfResult);
+  env.registerFunction(`string.${LINEAR}(string): bool`, fits);
   const cut = (value: string, from: number, to?: number): string => {
     if (from >= 0 && from <= value.length && (to === undefined || (to >= from && to <= value.length)))
       return value.slice(from, to);
@@ -77,6 +82,34 @@ function registerTexts(env: Environment): void {
   env.registerFunction('round(double): double', (value: number) => Math.round(value));
   env.registerFunction('floor(double): double', (value: number) => Math.floor(value));
   env.registerFunction('ceil(double): double', (value: number) => Math.ceil(value));
+}
+
+function fits(text: string, pattern: string): boolean {
+  try {
+    return linearPattern(pattern).test(text);
+  } catch (error) {
+    if (error instanceof PatternProblem)
+      throw new ExpressionError(`the pattern "${pattern.slice(0, 100)}" ${error.message}`);
+    throw error;
+  }
+}
+
+function withLinearMatches(program: ParseResult): ParseResult {
+  const visit = (node: ASTNode): void => {
+    const { op, args } = node as { readonly op: string; readonly args: unknown }; // -- reason: a tree of calls
+    if (op === 'rcall' && Array.isArray(args) && args[0] === 'matches') args[0] = LINEAR;
+    for (const child of childrenOf(node)) visit(child);
+  };
+  visit(program.ast);
+  return program;
+}
+
+/** The patterns that stand in the expression itself. */
+function writtenPatterns(node: ASTNode): readonly string[] {
+  const inner = childrenOf(node).flatMap(writtenPatterns);
+  if (node.op !== 'rcall' || String(node.args[0]) !== LINEAR) return inner;
+  const [pattern] = node.args[2];
+  return pattern?.op === 'value' && typeof pattern.args === 'string' ? [pattern.args, ...inner] : inner;
 }
 
 function readJson(text: string): Json {
@@ -103,9 +136,10 @@ export function celProblem(expr: string, extra: readonly string[] = []): string 
     const ast = programOf(expr).ast;
     if (loopDepth(ast) > DEEPEST_LOOP) return `"${expr}" loops within loops more than ${DEEPEST_LOOP} deep.`;
     if (callsBytes(ast)) return `"${expr}" uses bytes; work with strings instead.`;
+    for (const pattern of writtenPatterns(ast)) fits('', pattern);
     const env = checker.clone();
     for (const name of extra) if (!env.hasVariable(name)) env.registerVariable(name, 'dyn');
-    const check = env.parse(expr).check();
+    const check = withLinearMatches(env.parse(expr)).check();
     return check.valid ? null : sentence(expr, check.error).message;
   } catch (error) {
     return sentence(expr, error).message;
@@ -123,7 +157,7 @@ export const celTree = (expr: string): ASTNode => {
 function programOf(expr: string): ParseResult {
   const known = programs.get(expr);
   if (known !== undefined) return known;
-  const program = environment.parse(expr);
+  const program = withLinearMatches(environment.parse(expr));
   if (programs.size >= REMEMBERED) programs.clear();
   programs.set(expr, program);
   return program;

@@ -1,3 +1,4 @@
+import { linearPattern } from './linear-pattern.js';
 import { pointerOf, type Path } from './problems.js';
 import type { Json } from './values.js';
 
@@ -33,7 +34,7 @@ const keywords: readonly Keyword[] = [
   ['required', (value) => Array.isArray(value) && value.every(isText), 'must be a list of property names'],
   ['enum', (value) => Array.isArray(value), 'must be a list'],
   ['$ref', (value) => typeof value === 'string' && value.startsWith('#'), 'must point into this schema (#/$defs/...)'],
-  ['pattern', isPattern, 'must be a regular expression'],
+  ['pattern', isPattern, 'must be a regular expression without look-around and back references'],
 ];
 
 function keywordProblem(schema: { readonly [key: string]: Json }, path: Path): SchemaProblem | null {
@@ -83,7 +84,8 @@ const isObject = (value: Json): value is { readonly [key: string]: Json } =>
 function isPattern(pattern: Json): boolean {
   if (typeof pattern !== 'string') return false;
   try {
-    return new RegExp(pattern, 'u') instanceof RegExp;
+    linearPattern(pattern);
+    return true;
   } catch {
     return false;
   }

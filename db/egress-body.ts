@@ -1,10 +1,10 @@
 import type { Readable } from 'node:stream';
 
 /** Reads at most `limitBytes`; the connection of a longer body is dropped rather than drained. */
-export async function readText(
+export async function readBytes(
   body: Readable,
   limitBytes: number,
-): Promise<{ readonly text: string; readonly truncated: boolean }> {
+): Promise<{ readonly bytes: Buffer; readonly truncated: boolean }> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
@@ -12,6 +12,5 @@ export async function readText(
     length += chunk.length;
     if (length > limitBytes) break;
   }
-  const bytes = Buffer.concat(chunks);
-  return { text: new TextDecoder().decode(bytes.subarray(0, limitBytes)), truncated: length > limitBytes };
+  return { bytes: Buffer.concat(chunks).subarray(0, limitBytes), truncated: length > limitBytes };
 }

@@ -1,0 +1,58 @@
+import { PLATFORM_SCOPE, type SecretRef } from './vault.js';
+
+/** A secret of a workspace. */
+export const workspaceSecret = (secret: { readonly workspaceId: string; readonly name: string }): SecretRef => ({
+  scope: secret.workspaceId,
+  name: secret.name,
+});
+
+/** The TOTP secret of a person, who may be a member of several organisations. */
+export const totpSecret = ({ userId }: { readonly userId: string }): SecretRef => ({
+  scope: PLATFORM_SCOPE,
+  name: `totp/${userId}`,
+});
+
+/** A service account's token, kept to be issued again. */
+export const serviceAccountToken = (token: { readonly jti: string; readonly tenantId: string | null }): SecretRef => ({
+  scope: token.tenantId ?? PLATFORM_SCOPE,
+  name: `service-account/${token.jti}`,
+});
+
+type Row = Readonly<Record<string, string | null>>;
+
+export interface SealedColumn {
+  readonly table: string;
+  readonly column: string;
+  /** The columns of its primary key. */
+  readonly key: readonly [string, ...string[]];
+  /** What else `refOf` reads. */
+  readonly reads: readonly string[];
+  readonly refOf: (row: Row) => SecretRef;
+}
+
+/** Every column that the vault seals: rotation goes through all of them, so a new one must stand here. */
+export const sealedColumns: readonly SealedColumn[] = [
+  {
+    table: 'secrets',
+    column: 'ciphertext',
+    key: ['workspace_id', 'name'],
+    reads: [],
+    refOf: (row) => workspaceSecret({ workspaceId: textOf(row, 'workspace_id'), name: textOf(row, 'name') }),
+  },
+  {
+    table: 'users',
+    column: 'totp_sealed',
+    key: ['id'],
+    reads: [],
+    refOf: (row) => totpSecret({ userId: textOf(row, 'id') }),
+  },
+  {
+    table: 'service_account_tokens',
+    column: 'token_sealed',
+    key: ['jti'],
+    reads: ['tenant_id'],
+    refOf: (row) => serviceAccountToken({ jti: textOf(row, 'jti'), tenantId: row['tenant_id'] ?? null }),
+  },
+];
+
+const textOf = (row: Row, column: string): string => row[column] ?? '';
