@@ -4,12 +4,16 @@ import * as foundation from './migrations/001-foundation.js';
 import * as rateLimits from './migrations/002-rate-limits.js';
 import * as engine from './migrations/003-engine.js';
 import * as identity from './migrations/004-identity.js';
+import * as sso from './migrations/010-sso.js';
+import * as usage from './migrations/011-usage.js';
 
 const migrations: Record<string, Migration> = {
   '001-foundation': foundation,
   '002-rate-limits': rateLimits,
   '003-engine': engine,
   '004-identity': identity,
+  '010-sso': sso,
+  '011-usage': usage,
 };
 
 /** Brings the schema up to date; safe to call from any number of processes at once. Answers the names applied. */

@@ -7,7 +7,9 @@ import { definitionRoutes } from './definitions.js';
 import { nodeTypeRoutes } from './node-types.js';
 import { definitionVersionRoutes } from './definition-versions.js';
 import { definitionTestRoutes } from './definition-tests.js';
+import { deploymentRoutes } from './deployments.js';
 import { eventRoutes } from './events.js';
+import { publicRuntimeRoutes } from './public-runtime.js';
 import { runBulkRoutes } from './run-bulk.js';
 import { runCommandRoutes } from './run-commands.js';
 import { runReadRoutes } from './run-reads.js';
@@ -42,4 +44,6 @@ export const routes: readonly Route[] = [
   ...eventRoutes,
   ...runReadRoutes,
   ...runStreamRoutes,
+  ...deploymentRoutes,
+  ...publicRuntimeRoutes,
 ];

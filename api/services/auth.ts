@@ -19,7 +19,7 @@ export interface AuthService {
   readonly signup: (account: NewAccount, client: Client) => Promise<SignedIn>;
   readonly login: (given: SignIn, client: Client) => Promise<SignedIn>;
   /** A session for somebody whose identity was proved otherwise (single sign-on, registration). */
-  readonly openSession: (email: string, client: Client, proved?: { readonly hasMfa: boolean }) => Promise<SignedIn>;
+  readonly openSession: (email: string, client: Client, proved?: Proved) => Promise<SignedIn>;
   /** Each refresh token works once; using one again ends its session. */
   readonly refresh: (presented: PresentedRefresh, client: Client) => Promise<SignedIn>;
   /** Ends the session of the refresh token or, failing that, of the access token; false when there was none to end. */
@@ -29,6 +29,15 @@ export interface AuthService {
   ) => Promise<boolean>;
   /** The platform administrator of a first start; does nothing when there is one of that e-mail address. */
   readonly ensureAdmin: (admin: { readonly email: string; readonly password: string }) => Promise<AdminAccount>;
+}
+
+/** How somebody's identity was proved otherwise. */
+export interface Proved {
+  readonly hasMfa: boolean;
+  /** The organisation to begin in. */
+  readonly tenantId?: string;
+  /** It was that organisation's word: the session opens no other. */
+  readonly isBound?: boolean;
 }
 
 export interface AuthDeps {
@@ -54,10 +63,10 @@ export function createAuthService(deps: AuthDeps): AuthService {
     authenticate: createAuthenticate({ db, signer, adminToken, trustedOrigins, onError }),
     signup: (account, client) => signup(context, account, client),
     login: (given, client) => login(context, given, client),
-    openSession: async (email, client, { hasMfa } = { hasMfa: false }) => {
+    openSession: async (email, client, proved = { hasMfa: false }) => {
       const user = await findLogin(db, normaliseEmail(email));
       if (user === undefined) throw notFound('account', email);
-      return openSession(context, user, { client, hasMfa });
+      return openSession(context, user, { client, ...proved });
     },
     refresh: (presented, client) => refresh(context, presented, client),
     logout: (presented, client) => logout(context, presented, client),

@@ -9,6 +9,7 @@ import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
 import { createAuthService } from './auth.js';
 import { createAuthoring } from './create-authoring.js';
+import { createEmbed } from './create-embed.js';
 import { createChainRunService } from './chain-runs.js';
 import { createChainService } from './chains.js';
 import { createExplainService } from './explain.js';
@@ -38,6 +39,7 @@ export function createServices({ config, db, temporal, news, log }: ServiceDeps)
   const audit = createAuditService({ db });
   const runs = createRunService({ db, temporal, log });
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
+  const runCommands = createRunCommands({ db, temporal, log, news, runs, rules });
   return {
     auth: createAuthService({
       db,
@@ -62,6 +64,7 @@ export function createServices({ config, db, temporal, news, log }: ServiceDeps)
     approvals: createApprovalService({ db, runs, audit }),
     schedules,
     ...createAuthoring({ db, secrets, schedules, temporal, runs, news, ...rules }),
-    ...createRunCommands({ db, temporal, log, news, runs, rules }),
+    ...runCommands,
+    ...createEmbed({ db, sessions: runCommands.workflowSessions }),
   };
 }

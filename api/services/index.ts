@@ -18,9 +18,10 @@ import type { WorkflowService } from './workflows.js';
 import type { WorkspaceToolService } from './workspace-tools.js';
 import type { ScheduleService } from './schedules.js';
 import type { RunCommandServices } from './create-run-commands.js';
+import type { EmbedServices } from './create-embed.js';
 
 /** The rules behind the routes; each is made by `createX(deps)` in its own file. */
-export interface Services extends RunCommandServices {
+export interface Services extends RunCommandServices, EmbedServices {
   readonly auth: AuthService;
   readonly workspaces: WorkspaceService;
   readonly tokens: TokenService;

@@ -70,7 +70,13 @@ type Opened = Pick<Login, 'id' | 'email' | 'name' | 'is_verified' | 'has_mfa'>;
 export async function openSession(
   context: SessionDeps,
   user: Opened,
-  opened: { readonly client: Client; readonly hasMfa: boolean; readonly tenantId?: string | undefined },
+  opened: {
+    readonly client: Client;
+    readonly hasMfa: boolean;
+    readonly tenantId?: string | undefined;
+    /** The session opens nothing of other organisations. */
+    readonly isBound?: boolean | undefined;
+  },
 ): Promise<SignedIn> {
   const { db, signer } = context;
   const home = await homeOf(db, user.id, opened.tenantId);
@@ -78,8 +84,11 @@ export async function openSession(
   const refreshToken = signer.issueRefresh(sessionId);
   const { ip, userAgent } = opened.client;
   const tokenHash = sha256Hex(refreshToken);
-  const { hasMfa } = opened;
-  await insertSession(db, { id: sessionId, userId: user.id, workspaceId: home.id, tokenHash, ip, userAgent, hasMfa });
+  const { hasMfa, isBound } = opened;
+  await insertSession(db, {
+    ...{ id: sessionId, userId: user.id, workspaceId: home.id, tokenHash, ip, userAgent, hasMfa },
+    ...(isBound === true ? { boundTenantId: home.tenant_id } : {}),
+  });
   return answer(context, {
     session: { id: sessionId, refreshToken },
     user: {

@@ -31,6 +31,7 @@ const mounted = new Set(
 
 /** Ours alone: no surface names them. */
 const own = new Set([
+  'GET /v1/public/runtime/sessions/{}',
   'GET /',
   'GET /openapi-3.1.json',
   'PUT /v1/secrets/{}',

@@ -45,6 +45,7 @@ function attempt(row: Route, { authorization, body, params = {} }: Attempt): Pro
 
 const authorised = (row: Route): { authorization?: string } => {
   if (row.auth === 'none') return {};
+  if (row.auth === 'embed') return { authorization: api.embed };
   return { authorization: row.auth === 'admin' ? api.admin : api.owner };
 };
 
