@@ -7,7 +7,7 @@ import { clientOf } from './client.js';
 
 const Email = z.string().trim().max(254).pipe(z.email('must be an e-mail address such as ada@example.com'));
 
-const Session = z
+export const Session = z
   .object({
     access_token: z.string(),
     token_type: z.literal('bearer'),
@@ -50,7 +50,7 @@ function presentedRefresh({ method, headers, cookies, body }: Sent): PresentedRe
   return { token: cookies[REFRESH_COOKIE] || undefined, cookieFrom: { method, ...sender } };
 }
 
-const sessionCookies = (signedIn: SignedIn): readonly CookieChange[] => [
+export const sessionCookies = (signedIn: SignedIn): readonly CookieChange[] => [
   { name: ACCESS_COOKIE, value: signedIn.access_token, path: '/', maxAgeSeconds: signedIn.expires_in },
   { name: REFRESH_COOKIE, value: signedIn.refresh_token, path: '/v1/auth', maxAgeSeconds: SESSION_SECONDS },
 ];
@@ -62,7 +62,7 @@ const noCookies: readonly CookieChange[] = [
 /** Caches keep neither tokens nor cookies. */
 const headers = { 'cache-control': 'no-store' };
 
-function withoutRefresh(signedIn: SignedIn): z.input<typeof Session> {
+export function withoutRefresh(signedIn: SignedIn): z.input<typeof Session> {
   const { refresh_token: _kept, ...session } = signedIn;
   return session;
 }

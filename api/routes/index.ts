@@ -17,6 +17,7 @@ import { runStreamRoutes } from './run-streams.js';
 import { runtimeWorkflowRoutes } from './runtime-workflows.js';
 import { scheduleRoutes } from './schedules.js';
 import { secretRoutes } from './secrets.js';
+import { ssoRoutes } from './sso.js';
 import { tokenRoutes } from './tokens.js';
 import { workflowRoutes } from './workflows.js';
 import { workspaceToolRoutes } from './workspace-tools.js';
@@ -46,4 +47,5 @@ export const routes: readonly Route[] = [
   ...runStreamRoutes,
   ...deploymentRoutes,
   ...publicRuntimeRoutes,
+  ...ssoRoutes,
 ];

@@ -20,6 +20,7 @@ import { createRunService } from './runs.js';
 import { createScheduleService } from './schedules.js';
 import { createSecretService } from './secrets.js';
 import { createStreamService } from './streams.js';
+import { createSso } from './create-sso.js';
 import { createTokenService } from './tokens.js';
 import { createWorkspaceService } from './workspaces.js';
 
@@ -39,18 +40,19 @@ export function createServices({ config, db, temporal, news, log }: ServiceDeps)
   const audit = createAuditService({ db });
   const runs = createRunService({ db, temporal, log });
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
+  const auth = createAuthService({
+    db,
+    audit,
+    masterKey: config.masterKey,
+    signup: config.signup,
+    lock: config.lock,
+    trustedOrigins: config.corsOrigins.filter((origin) => origin !== '*'),
+    onError: (error) => log.warn({ reason: String(error) }, 'a last-used time was not written'),
+    ...(config.adminToken === undefined ? {} : { adminToken: config.adminToken }),
+  });
   const runCommands = createRunCommands({ db, temporal, log, news, runs, rules });
   return {
-    auth: createAuthService({
-      db,
-      audit,
-      masterKey: config.masterKey,
-      signup: config.signup,
-      lock: config.lock,
-      trustedOrigins: config.corsOrigins.filter((origin) => origin !== '*'),
-      onError: (error) => log.warn({ reason: String(error) }, 'a last-used time was not written'),
-      ...(config.adminToken === undefined ? {} : { adminToken: config.adminToken }),
-    }),
+    auth,
     workspaces: createWorkspaceService(secrets),
     tokens: createTokenService({ db }),
     secrets: createSecretService(secrets),
@@ -65,6 +67,7 @@ export function createServices({ config, db, temporal, news, log }: ServiceDeps)
     schedules,
     ...createAuthoring({ db, secrets, schedules, temporal, runs, news, ...rules }),
     ...runCommands,
+    ...createSso({ db, vault: secrets.vault, auth, audit, log, config }),
     ...createEmbed({ db, sessions: runCommands.workflowSessions }),
   };
 }

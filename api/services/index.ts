@@ -19,9 +19,10 @@ import type { WorkspaceToolService } from './workspace-tools.js';
 import type { ScheduleService } from './schedules.js';
 import type { RunCommandServices } from './create-run-commands.js';
 import type { EmbedServices } from './create-embed.js';
+import type { SsoServices } from './create-sso.js';
 
 /** The rules behind the routes; each is made by `createX(deps)` in its own file. */
-export interface Services extends RunCommandServices, EmbedServices {
+export interface Services extends RunCommandServices, EmbedServices, SsoServices {
   readonly auth: AuthService;
   readonly workspaces: WorkspaceService;
   readonly tokens: TokenService;
