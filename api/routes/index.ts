@@ -19,6 +19,7 @@ import { scheduleRoutes } from './schedules.js';
 import { secretRoutes } from './secrets.js';
 import { ssoRoutes } from './sso.js';
 import { tokenRoutes } from './tokens.js';
+import { usageRoutes } from './usage.js';
 import { workflowRoutes } from './workflows.js';
 import { workspaceToolRoutes } from './workspace-tools.js';
 import { workspaceRoutes } from './workspaces.js';
@@ -48,4 +49,5 @@ export const routes: readonly Route[] = [
   ...deploymentRoutes,
   ...publicRuntimeRoutes,
   ...ssoRoutes,
+  ...usageRoutes,
 ];

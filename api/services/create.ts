@@ -22,6 +22,7 @@ import { createSecretService } from './secrets.js';
 import { createStreamService } from './streams.js';
 import { createSso } from './create-sso.js';
 import { createTokenService } from './tokens.js';
+import { createUsageService } from './usage.js';
 import { createWorkspaceService } from './workspaces.js';
 
 export interface ServiceDeps {
@@ -67,6 +68,7 @@ export function createServices({ config, db, temporal, news, log }: ServiceDeps)
     schedules,
     ...createAuthoring({ db, secrets, schedules, temporal, runs, news, ...rules }),
     ...runCommands,
+    usage: createUsageService({ db }),
     ...createSso({ db, vault: secrets.vault, auth, audit, log, config }),
     ...createEmbed({ db, sessions: runCommands.workflowSessions }),
   };

@@ -17,6 +17,7 @@ import type { PreviewPublish } from './publish-preview.js';
 import type { WorkflowService } from './workflows.js';
 import type { WorkspaceToolService } from './workspace-tools.js';
 import type { ScheduleService } from './schedules.js';
+import type { UsageService } from './usage.js';
 import type { RunCommandServices } from './create-run-commands.js';
 import type { EmbedServices } from './create-embed.js';
 import type { SsoServices } from './create-sso.js';
@@ -42,4 +43,5 @@ export interface Services extends RunCommandServices, EmbedServices, SsoServices
   readonly workflows: WorkflowService;
   readonly tools: WorkspaceToolService;
   readonly tests: TestService;
+  readonly usage: UsageService;
 }

@@ -77,12 +77,12 @@ async function signIn(person: IdpPerson, more: { amr?: string[]; query?: string 
 }
 
 const idOf = ({ body }: Came): string => (body['user'] as { readonly id: string }).id;
-async function roleOf(userId: string): Promise<readonly (string | undefined)[]> {
-  const by = { user_id: userId };
-  const member = await api.db.selectFrom('memberships').select('role').where('user_id', '=', by.user_id).execute();
-  const tenant = await api.db.selectFrom('tenant_members').select('role').where('user_id', '=', userId).execute();
-  return [...tenant, ...member].map(({ role }) => role);
+async function roleOf(userId: string): Promise<readonly string[]> {
+  const rows = (table: 'tenant_members' | 'memberships') =>
+    api.db.selectFrom(table).select('role').where('user_id', '=', userId).execute();
+  return [...(await rows('tenant_members')), ...(await rows('memberships'))].map(({ role }) => role);
 }
+const bearer = ({ body }: Came) => ({ authorization: `Bearer ${String(body['access_token'])}` });
 
 describe('signing in', () => {
   test('makes the account, the role and the session', async () => {
@@ -97,10 +97,7 @@ describe('signing in', () => {
     });
     expect(came.body).not.toHaveProperty('refresh_token');
     expect(await roleOf(idOf(came))).toEqual(['developer', 'developer']);
-    const runs = await fetch(`${api.url}/v1/runs`, {
-      headers: { authorization: `Bearer ${String(came.body['access_token'])}` },
-    });
-    expect(runs.status).toBe(200);
+    expect((await fetch(`${api.url}/v1/runs`, { headers: bearer(came) })).status).toBe(200);
     const audited = await owner.call('GET', '/v1/audit?action=auth.sso_signup');
     expect(audited.body['items']).toContainEqual(expect.objectContaining({ entity_id: idOf(came) }));
   });
@@ -170,9 +167,7 @@ describe('signing in', () => {
       .executeTakeFirstOrThrow();
     const [strong, weak] = [await signIn(named('mia'), { amr: ['pwd', 'mfa'] }), await signIn(named('mia'))];
     await policy('always');
-    const ask = async (came: Came): Promise<number> =>
-      (await fetch(`${api.url}/v1/runs`, { headers: { authorization: `Bearer ${String(came.body['access_token'])}` } }))
-        .status;
+    const ask = async (came: Came) => (await fetch(`${api.url}/v1/runs`, { headers: bearer(came) })).status;
     const statuses = [await ask(strong), await ask(weak)];
     await policy('off');
     expect(statuses).toEqual([200, 403]);
@@ -220,13 +215,8 @@ describe('an account that exists', () => {
   test('opens nothing of other organisations by this way', async () => {
     const came = await signIn(named('guest'));
     const elsewhere = await api.signUp();
-    const ask = () =>
-      fetch(`${api.url}/v1/runs`, {
-        headers: {
-          authorization: `Bearer ${String(came.body['access_token'])}`,
-          'x-workspace-id': elsewhere.workspace.id,
-        },
-      });
+    const headers = { ...bearer(came), 'x-workspace-id': elsewhere.workspace.id };
+    const ask = () => fetch(`${api.url}/v1/runs`, { headers });
     await api.db
       .insertInto('memberships')
       .values({ user_id: idOf(came), workspace_id: elsewhere.workspace.id, role: 'admin' })
