@@ -122,6 +122,7 @@ export const findDeployment = (db: Database, tokenHash: string): Promise<EmbedHo
   db
     .selectFrom('deployments as d')
     .innerJoin('workspaces as w', 'w.id', 'd.workspace_id')
+    .innerJoin('tenants as o', 'o.id', 'w.tenant_id')
     .select(['d.id', 'd.workspace_id as workspaceId', 'w.tenant_id as tenantId', 'd.last_used_at as lastUsedAt'])
     .select(['d.definition_id as definitionId', 'd.allowed_origins as allowedOrigins'])
     .select(
@@ -131,6 +132,7 @@ export const findDeployment = (db: Database, tokenHash: string): Promise<EmbedHo
     .where('d.token_hash', '=', tokenHash)
     .where('d.revoked_at', 'is', null)
     .where('w.deleted_at', 'is', null)
+    .where('o.is_active', '=', true)
     .executeTakeFirst();
 
 export interface ServiceAccountHolder {

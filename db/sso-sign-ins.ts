@@ -72,19 +72,20 @@ export interface Admitted {
 }
 
 /** `last_owner`: the role would take the organisation its last owner. */
-export type Refusal = 'other_organisation' | 'disabled' | 'last_owner' | 'no_workspace';
+export type Refusal = 'other_organisation' | 'operator' | 'disabled' | 'last_owner' | 'no_workspace';
 
 interface Found {
   readonly id: string;
   readonly email: string;
   readonly tenant_id: string;
   readonly is_disabled: boolean;
+  readonly is_platform_admin: boolean;
 }
 
 const selectUsers = (db: Database) =>
   db
     .selectFrom('users')
-    .select(['users.id', 'users.email', 'users.tenant_id'])
+    .select(['users.id', 'users.email', 'users.tenant_id', 'users.is_platform_admin'])
     .select(sql<boolean>`users.disabled_at is not null`.as('is_disabled'));
 
 const findLinked = (db: Database, { providerId, subject }: Vouched): Promise<Found | undefined> =>
@@ -133,13 +134,21 @@ export function admitVouched(db: Database, person: Vouched, made: NewAccount): P
     const known = (await findLinked(trx, person)) ?? (await findByEmail(trx, person.email));
     const isNew = known === undefined && (await insertAccount(trx, person, made));
     const user = known ?? (await findByEmail(trx, person.email));
-    // the word of one organisation's provider says nothing of the people of another
-    if (user === undefined || user.tenant_id !== person.tenantId) return 'other_organisation';
-    if (user.is_disabled) return 'disabled';
+    if (user === undefined) return 'other_organisation';
+    const refusal = refusalOf(user, person);
+    if (refusal !== null) return refusal;
     if (!(await giveRole(trx, { ...person, userId: user.id, workspaceId }))) return 'last_owner';
     await link(trx, person, user);
     return { userId: user.id, email: user.email, isNew };
   });
+}
+
+function refusalOf(user: Found, { tenantId, role }: Vouched): Refusal | null {
+  // the word of one organisation's provider says nothing of the people of another
+  if (user.tenant_id !== tenantId) return 'other_organisation';
+  // administrators set up providers; whose word makes an operator is for owners to say
+  if (user.is_platform_admin && role !== 'owner') return 'operator';
+  return user.is_disabled ? 'disabled' : null;
 }
 
 async function link(trx: Database, person: Vouched, user: Found): Promise<void> {

@@ -124,6 +124,8 @@ const notSignedIn = (error: string | undefined): ApiError =>
 const refusals: Readonly<Record<Refusal, () => ApiError>> = {
   other_organisation: () =>
     forbidden('This e-mail address cannot sign in here this way: ask an administrator of your organisation.'),
+  operator: () =>
+    forbidden('A platform administrator signs in with a password, unless role_map gives them the role "owner".'),
   disabled: () => forbidden('This account is disabled: ask an administrator of your organisation.'),
   last_owner: () =>
     conflict(

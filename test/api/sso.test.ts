@@ -1,80 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { startTestApi, type Person, type TestApi } from '../support/api.js';
-import type { AnyBody } from '../support/http.js';
-import {
-  CLIENT_ID,
-  CLIENT_SECRET,
-  createBrowser,
-  startIdentityProvider,
-  type Browser,
-  type IdentityProvider,
-  type IdpPerson,
-} from '../support/identity-provider.js';
-import { silentTemporal } from '../support/silent-temporal.js';
+import type { Person, TestApi } from '../support/api.js';
+import { CLIENT_SECRET, createBrowser } from '../support/identity-provider.js';
+import { app, named, openPage as open, openSso, type Came, type SsoDesk } from '../support/sso.js';
 
-const app = 'https://app.example.com';
-const publicUrl = 'http://127.0.0.1:9';
-const callback = `${publicUrl}/v1/auth/sso/acme/callback`;
-let idp: IdentityProvider;
+let desk: SsoDesk;
 let api: TestApi;
 let owner: Person;
-let providerId: string;
+let set: SsoDesk['set'];
+let comeBack: SsoDesk['comeBack'];
+let signIn: SsoDesk['signIn'];
 
 beforeAll(async () => {
-  idp = await startIdentityProvider([callback]);
-  api = await startTestApi({
-    temporal: silentTemporal,
-    env: { KEELSON_EGRESS_ALLOW: idp.address, KEELSON_PUBLIC_URL: publicUrl, CORS_ORIGINS: app },
-  });
-  owner = await api.signUp();
-  const made = await owner.call('POST', '/v1/sso/providers', {
-    body: {
-      ...{ name: 'Acme', slug: 'acme', issuer: idp.issuer, client_id: CLIENT_ID, client_secret: CLIENT_SECRET },
-      ...{ scopes: ['openid', 'email', 'profile', 'groups'], role_claim: 'realm_access.roles' },
-      ...{ role_map: { ops: 'admin', dev: 'developer', boss: 'owner' }, email_domains: ['acme.test'] },
-    },
-  });
-  expect(made.status).toBe(201);
-  providerId = String(made.body['id']);
+  desk = await openSso();
+  ({ api, owner, set, comeBack, signIn } = desk);
 });
-afterAll(async () => {
-  await api.close();
-  await idp.close();
-});
-
-const set = (body: object) => owner.call('PATCH', `/v1/sso/providers/${providerId}`, { body });
-const named = (name: string, more: object = {}): IdpPerson => ({
-  ...{ sub: `sub-${name}`, email: `${name}@acme.test`, email_verified: true, name },
-  realm_access: { roles: ['dev'] },
-  ...more,
-});
-
-/** Up to the callback's address, which the provider has sent the browser to. */
-async function comeBack(browser: Browser, person: IdpPerson, { amr = ['pwd'], query = '' } = {}): Promise<URL> {
-  idp.become(person, amr);
-  const came = await browser.follow(`${api.url}/v1/auth/sso/acme/start${query}`, callback);
-  return new URL(came.replace(publicUrl, api.url));
-}
-
-interface Came {
-  readonly status: number;
-  readonly location: string | null;
-  readonly body: AnyBody;
-  readonly text: string;
-}
-
-async function open(browser: Browser, url: URL): Promise<Came> {
-  const response = await browser.visit(url.href);
-  const text = await response.text();
-  // -- reason: a test looks into what came
-  const body = (JSON.parse(text) ?? {}) as AnyBody;
-  return { status: response.status, location: response.headers.get('location'), body, text };
-}
-
-async function signIn(person: IdpPerson, more: { amr?: string[]; query?: string } = {}): Promise<Came> {
-  const browser = createBrowser();
-  return open(browser, await comeBack(browser, person, more));
-}
+afterAll(() => desk.close());
 
 const idOf = ({ body }: Came): string => (body['user'] as { readonly id: string }).id;
 async function roleOf(userId: string): Promise<readonly string[]> {
@@ -206,6 +146,15 @@ describe('an account that exists', () => {
     expect(idOf(after)).toBe(idOf(before));
   });
 
+  test('of a platform administrator takes an owner of the organisation to vouch for', async () => {
+    const came = await signIn(named('root'));
+    await api.db.updateTable('users').set({ is_platform_admin: true }).where('id', '=', idOf(came)).execute();
+    expect(await signIn(named('root'))).toMatchObject({ status: 403 });
+    expect(await signIn(named('root', { realm_access: { roles: ['boss'] } }))).toMatchObject({ status: 200 });
+    await api.db.updateTable('users').set({ is_platform_admin: false }).where('id', '=', idOf(came)).execute();
+    await signIn(named('root'));
+  });
+
   test('that is disabled stays out', async () => {
     const came = await signIn(named('off'));
     await api.db.updateTable('users').set({ disabled_at: new Date() }).where('id', '=', idOf(came)).execute();
@@ -259,9 +208,9 @@ describe('what the provider says', () => {
     const url = await comeBack(browser, named('ada'));
     url.searchParams.set('iss', 'https://evil.example');
     expect(await open(browser, url)).toMatchObject({ status: 401 });
-    await set({ issuer: idp.issuer.replace('127.0.0.1', 'localhost'), client_secret: CLIENT_SECRET });
+    await set({ issuer: desk.idp.issuer.replace('127.0.0.1', 'localhost'), client_secret: CLIENT_SECRET });
     const response = await fetch(`${api.url}/v1/auth/sso/acme/start`, { redirect: 'manual' });
-    await set({ issuer: idp.issuer, client_secret: CLIENT_SECRET });
+    await set({ issuer: desk.idp.issuer, client_secret: CLIENT_SECRET });
     expect(response.status).toBe(502);
   });
 
@@ -282,47 +231,5 @@ describe('what the provider says', () => {
     const came = await signIn(named('ada'));
     await set({ client_secret: CLIENT_SECRET });
     expect(came).toMatchObject({ status: 401 });
-  });
-});
-
-describe('a sign-in under way', () => {
-  test('is finished once', async () => {
-    const browser = createBrowser();
-    const url = await comeBack(browser, named('ada'));
-    const cookie = browser.cookie(api.url, 'keelson_sso') ?? '';
-    expect((await open(browser, url)).status).toBe(200);
-    const again = await fetch(url, { headers: { cookie: `keelson_sso=${cookie}` }, redirect: 'manual' });
-    expect(again.status).toBe(400);
-  });
-
-  test('is finished in its own browser, in time, and of its own provider', async () => {
-    const browser = createBrowser();
-    const url = await comeBack(browser, named('ada'));
-    expect(await open(createBrowser(), url)).toMatchObject({ status: 400 });
-    const thief = createBrowser();
-    await comeBack(thief, named('thief'));
-    expect(await open(thief, url)).toMatchObject({ status: 400 });
-    const wrong = new URL(url);
-    wrong.searchParams.set('state', 'made up');
-    expect(await open(browser, wrong)).toMatchObject({ status: 400 });
-    await api.db
-      .updateTable('sso_states')
-      .set({ expires_at: new Date(0) })
-      .execute();
-    expect(await open(browser, url)).toMatchObject({ status: 400 });
-  });
-
-  test('ends when the provider is switched off', async () => {
-    const browser = createBrowser();
-    const url = await comeBack(browser, named('ada'));
-    await set({ enabled: false });
-    const statuses = [(await open(browser, url)).status, (await fetch(`${api.url}/v1/auth/sso/acme/start`)).status];
-    await set({ enabled: true });
-    expect(statuses).toEqual([403, 403]);
-  });
-
-  test('keeps no secret in plain text', async () => {
-    const stored = await api.db.selectFrom('sso_providers').selectAll().execute();
-    expect(JSON.stringify(stored)).not.toContain(CLIENT_SECRET);
   });
 });
