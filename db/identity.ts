@@ -70,6 +70,7 @@ export async function insertSession(
     readonly ip: string;
     readonly userAgent: string | null;
     readonly hasMfa: boolean;
+    readonly boundTenantId?: string | undefined;
   },
 ): Promise<void> {
   await db
@@ -84,6 +85,7 @@ export async function insertSession(
       user_agent: session.userAgent?.slice(0, 400) ?? null,
       last_seen_at: sql<Date>`now()`,
       mfa_at: session.hasMfa ? sql<Date>`now()` : null,
+      bound_tenant_id: session.boundTenantId ?? null,
     })
     .execute();
 }

@@ -7,6 +7,8 @@ import * as identity from './migrations/004-identity.js';
 import * as mail from './migrations/007-mail.js';
 import * as admission from './migrations/008-admission.js';
 import * as keys from './migrations/009-keys.js';
+import * as sso from './migrations/010-sso.js';
+import * as usage from './migrations/011-usage.js';
 import * as vault from './migrations/012-vault.js';
 
 const migrations: Record<string, Migration> = {
@@ -17,6 +19,8 @@ const migrations: Record<string, Migration> = {
   '007-mail': mail,
   '008-admission': admission,
   '009-keys': keys,
+  '010-sso': sso,
+  '011-usage': usage,
   '012-vault': vault,
 };
 

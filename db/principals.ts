@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Database } from './client.js';
+import { PLATFORM_TENANT } from './identity.js';
 import type { MfaPolicy, Role } from './tables.js';
 
 /** Who holds a credential, and where it opens what: one query for each kind. */
@@ -30,7 +31,8 @@ export async function findPrincipal(
 ): Promise<Principal | undefined> {
   const { rows } = await sql<Principal>`
     with recursive caller as (
-      select s.user_id, s.mfa_at, s.last_seen_at, u.is_platform_admin, u.email_verified_at, t.id as tenant_id, t.mfa_policy,
+      select s.user_id, s.mfa_at, s.last_seen_at, u.email_verified_at, s.bound_tenant_id,
+        u.is_platform_admin and coalesce(s.bound_tenant_id, ${PLATFORM_TENANT}) = ${PLATFORM_TENANT} as is_platform_admin, t.id as tenant_id, t.mfa_policy,
         coalesce(${asked.workspaceId ?? null}::text, s.workspace_id) as workspace_id
       from sessions s join users u on u.id = s.user_id
       join workspaces home on home.id = s.workspace_id join tenants t on t.id = home.tenant_id
@@ -38,7 +40,7 @@ export async function findPrincipal(
         and u.disabled_at is null and t.is_active
     ), line as (
       select w.id, w.parent_id, w.tenant_id from workspaces w join caller on w.id = caller.workspace_id
-        where w.deleted_at is null
+        where w.deleted_at is null and coalesce(caller.bound_tenant_id, w.tenant_id) = w.tenant_id
       union
       select p.id, p.parent_id, p.tenant_id from workspaces p join line on p.id = line.parent_id where p.deleted_at is null
     )
@@ -112,17 +114,25 @@ export const findApiKey = (db: Database, keyHash: string): Promise<KeyHolder | u
 export interface EmbedHolder extends TokenHolder {
   readonly definitionId: string;
   readonly allowedOrigins: readonly string[];
+  /** `rpm_cap_per_agent` of the workspace; null where it sets none. */
+  readonly rpmCap: number | null;
 }
 
 export const findDeployment = (db: Database, tokenHash: string): Promise<EmbedHolder | undefined> =>
   db
     .selectFrom('deployments as d')
     .innerJoin('workspaces as w', 'w.id', 'd.workspace_id')
+    .innerJoin('tenants as o', 'o.id', 'w.tenant_id')
     .select(['d.id', 'd.workspace_id as workspaceId', 'w.tenant_id as tenantId', 'd.last_used_at as lastUsedAt'])
     .select(['d.definition_id as definitionId', 'd.allowed_origins as allowedOrigins'])
+    .select(
+      sql<number | null>`case jsonb_typeof(w.settings -> 'rpm_cap_per_agent') when 'number'
+        then nullif(greatest(0, floor((w.settings ->> 'rpm_cap_per_agent')::numeric)), 0)::float8 end`.as('rpmCap'),
+    )
     .where('d.token_hash', '=', tokenHash)
     .where('d.revoked_at', 'is', null)
     .where('w.deleted_at', 'is', null)
+    .where('o.is_active', '=', true)
     .executeTakeFirst();
 
 export interface ServiceAccountHolder {

@@ -5,10 +5,11 @@ import type { MailTables } from './tables/mail.js';
 import type { KeyTables } from './tables/keys.js';
 import type { RunTables } from './tables/runs.js';
 import type { VaultTables } from './tables/vault.js';
+import type { SsoTables } from './tables/sso.js';
 
 export type { MfaPolicy, Role } from './tables/identity.js';
 export type { RunOrigin, RunTest } from './tables/runs.js';
 
 /** The whole database, a row a table. */
 export interface Tables
-  extends IdentityTables, AdmissionTables, KeyTables, DefinitionTables, MailTables, RunTables, VaultTables {}
+  extends IdentityTables, AdmissionTables, KeyTables, SsoTables, DefinitionTables, MailTables, RunTables, VaultTables {}

@@ -28,16 +28,20 @@ const exposed = [
   'ETag',
 ];
 
+/** Pages anywhere may ask here: what they may is for the token they hold to say, and no cookie counts. */
+const isPublic = (path: string): boolean => path.startsWith('/v1/public/');
+
 /** Browsers of the configured origins may call; cookies travel only for origins named one by one. */
 export function crossOrigin({ corsOrigins }: HttpConfig): Middleware {
   const takesAny = corsOrigins.includes('*');
   return cors({
     origin: (ctx) => {
+      if (isPublic(ctx.path)) return '*';
       const origin = ctx.get('origin');
       if (corsOrigins.includes(origin)) return origin;
       return takesAny ? '*' : '';
     },
-    credentials: (ctx) => corsOrigins.includes(ctx.get('origin')),
+    credentials: (ctx) => !isPublic(ctx.path) && corsOrigins.includes(ctx.get('origin')),
     exposeHeaders: exposed,
     maxAge: 600,
   });

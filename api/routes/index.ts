@@ -18,6 +18,8 @@ import { memberRoutes } from './members.js';
 import { mfaRoutes } from './mfa.js';
 import { orgSecurityRoutes } from './org-security.js';
 import { orgTokenRoutes } from './org-tokens.js';
+import { deploymentRoutes } from './deployments.js';
+import { publicRuntimeRoutes } from './public-runtime.js';
 import { runBulkRoutes } from './run-bulk.js';
 import { runCommandRoutes } from './run-commands.js';
 import { runReadRoutes } from './run-reads.js';
@@ -30,7 +32,9 @@ import { sessionRoutes } from './user-sessions.js';
 import { serviceAccountRoutes } from './service-accounts.js';
 import { signupRequestRoutes } from './signup-requests.js';
 import { tenantRoutes } from './tenants.js';
+import { ssoRoutes } from './sso.js';
 import { tokenRoutes } from './tokens.js';
+import { usageRoutes } from './usage.js';
 import { workflowRoutes } from './workflows.js';
 import { workspaceToolRoutes } from './workspace-tools.js';
 import { workspaceRoutes } from './workspaces.js';
@@ -72,4 +76,8 @@ export const routes: readonly Route[] = [
   ...eventRoutes,
   ...runReadRoutes,
   ...runStreamRoutes,
+  ...deploymentRoutes,
+  ...publicRuntimeRoutes,
+  ...ssoRoutes,
+  ...usageRoutes,
 ];

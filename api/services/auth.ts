@@ -31,11 +31,7 @@ export interface AuthService {
   /** The same for callers of the Service surface: members of several organisations name one, and an address that fails often waits. */
   readonly token: (given: TokenSignIn, client: Client) => Promise<SignedIn>;
   /** A session for somebody whose identity was proved otherwise (single sign-on, registration). */
-  readonly openSession: (
-    email: string,
-    client: Client,
-    proved?: { readonly hasMfa: boolean; readonly tenantId?: string },
-  ) => Promise<SignedIn>;
+  readonly openSession: (email: string, client: Client, proved?: ProvedOtherwise) => Promise<SignedIn>;
   /** As `login`, without a session. */
   readonly prove: (given: SignIn, client: Client) => Promise<Proved>;
   /** Each refresh token works once; using one again ends its session. */
@@ -49,6 +45,15 @@ export interface AuthService {
   ) => Promise<boolean>;
   /** The platform administrator of a first start; does nothing when there is one of that e-mail address. */
   readonly ensureAdmin: (admin: { readonly email: string; readonly password: string }) => Promise<AdminAccount>;
+}
+
+/** How somebody's identity was proved otherwise. */
+export interface ProvedOtherwise {
+  readonly hasMfa: boolean;
+  /** The organisation to begin in. */
+  readonly tenantId?: string;
+  /** It was that organisation's word: the session opens no other. */
+  readonly isBound?: boolean;
 }
 
 export interface AuthDeps {

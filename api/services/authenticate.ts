@@ -167,11 +167,15 @@ async function orgActor(deps: AuthenticateDeps, { asked, token }: Presented, tou
   return { ...of(holder), type: 'org_token', capabilities: roleCapabilities.admin, role: 'admin' };
 }
 
+/** Requests a minute of a deployment's token, unless its workspace caps its agents otherwise. */
+const EMBED_RATE = 60;
+
 async function embedActor(deps: AuthenticateDeps, { asked, token }: Presented, touch: Touch): Promise<Actor> {
   const holder = await found(asked, reached(deps, findDeployment(deps.db, sha256Hex(token))));
   checkOrigin(asked.origin, holder.allowedOrigins);
   touch('deployments', holder);
-  return { ...of(holder), type: 'embed_token', definitionId: holder.definitionId };
+  const { definitionId, rpmCap } = holder;
+  return { ...of(holder), type: 'embed_token', definitionId, ratePerMinute: rpmCap ?? EMBED_RATE };
 }
 
 async function serviceActor(deps: AuthenticateDeps, asked: Asked, jti: string): Promise<Actor> {

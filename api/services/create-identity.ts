@@ -9,6 +9,7 @@ import { createAuthService, type AuthService } from './auth.js';
 import { createAccountServices, type AccountServices } from './create-account-services.js';
 import { createAdmission, type AdmissionServices } from './create-admission.js';
 import { createKeyServices, createMfa, type KeyServices } from './create-keys.js';
+import { createSso, type SsoServices } from './create-sso.js';
 import { refreshServiceAccount } from './service-account-refresh.js';
 
 export interface IdentityDeps {
@@ -20,7 +21,7 @@ export interface IdentityDeps {
 }
 
 /** Who there is, how they come in, and what proves it. */
-export interface IdentityServices extends AccountServices, AdmissionServices, KeyServices {
+export interface IdentityServices extends AccountServices, AdmissionServices, KeyServices, SsoServices {
   readonly auth: AuthService;
 }
 
@@ -48,6 +49,7 @@ export function createIdentity({ config, db, vault, audit, log }: IdentityDeps):
     auth,
     ...account,
     ...createAdmission({ db, vault, signer, config, auth, audit, log, rules, ...mail }),
+    ...createSso({ db, vault, auth, audit, log, config }),
     ...createKeyServices({ db, auth, audit, mfa, mailer: account.mailer, publicUrl }),
   };
 }

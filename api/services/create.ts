@@ -9,6 +9,7 @@ import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
 import { createIdentity } from './create-identity.js';
 import { createAuthoring } from './create-authoring.js';
+import { createEmbed } from './create-embed.js';
 import { createChainRunService } from './chain-runs.js';
 import { createChainService } from './chains.js';
 import { createEgressListService, createUrlRules } from './egress-lists.js';
@@ -21,6 +22,7 @@ import { createScheduleService } from './schedules.js';
 import { createSecretService } from './secrets.js';
 import { createStreamService } from './streams.js';
 import { createTokenService } from './tokens.js';
+import { createUsageService } from './usage.js';
 import { createWorkspaceService } from './workspaces.js';
 
 export interface ServiceDeps {
@@ -41,8 +43,10 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
   const audit = createAuditService({ db });
   const runs = createRunService({ db, temporal, log });
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
+  const identity = createIdentity({ config, ...secrets, audit, log });
+  const runCommands = createRunCommands({ db, temporal, log, news, runs, urlRules });
   return {
-    ...createIdentity({ config, ...secrets, audit, log }),
+    ...identity,
     workspaces: createWorkspaceService(secrets),
     tokens: createTokenService({ db }),
     secrets: createSecretService(secrets),
@@ -57,6 +61,8 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     approvals: createApprovalService({ db, runs, audit }),
     schedules,
     ...createAuthoring({ db, secrets, schedules, temporal, runs, news, urlRules }),
-    ...createRunCommands({ db, temporal, log, news, runs, urlRules }),
+    ...runCommands,
+    usage: createUsageService({ db }),
+    ...createEmbed({ db, sessions: runCommands.workflowSessions }),
   };
 }

@@ -18,10 +18,12 @@ import type { WorkflowService } from './workflows.js';
 import type { WorkspaceToolService } from './workspace-tools.js';
 import type { ScheduleService } from './schedules.js';
 import type { IdentityServices } from './create-identity.js';
+import type { UsageService } from './usage.js';
 import type { RunCommandServices } from './create-run-commands.js';
+import type { EmbedServices } from './create-embed.js';
 
 /** The rules behind the routes; each is made by `createX(deps)` in its own file. */
-export interface Services extends RunCommandServices, IdentityServices {
+export interface Services extends RunCommandServices, IdentityServices, EmbedServices {
   readonly workspaces: WorkspaceService;
   readonly tokens: TokenService;
   readonly secrets: SecretService;
@@ -41,4 +43,5 @@ export interface Services extends RunCommandServices, IdentityServices {
   readonly workflows: WorkflowService;
   readonly tools: WorkspaceToolService;
   readonly tests: TestService;
+  readonly usage: UsageService;
 }

@@ -77,6 +77,8 @@ export async function openSession(
     readonly tenantId?: string | undefined;
     /** A member of several organisations must name one. */
     readonly mustNameTenant?: boolean | undefined;
+    /** The session opens nothing of other organisations. */
+    readonly isBound?: boolean | undefined;
   },
 ): Promise<SignedIn> {
   const { db, signer } = context;
@@ -86,8 +88,11 @@ export async function openSession(
   const refreshToken = signer.issueRefresh(sessionId);
   const { ip, userAgent } = opened.client;
   const tokenHash = sha256Hex(refreshToken);
-  const { hasMfa } = opened;
-  await insertSession(db, { id: sessionId, userId: user.id, workspaceId: home.id, tokenHash, ip, userAgent, hasMfa });
+  const { hasMfa, isBound } = opened;
+  await insertSession(db, {
+    ...{ id: sessionId, userId: user.id, workspaceId: home.id, tokenHash, ip, userAgent, hasMfa },
+    ...(isBound === true ? { boundTenantId: home.tenant_id } : {}),
+  });
   return answer(context, {
     session: { id: sessionId, refreshToken },
     user: {

@@ -50,6 +50,8 @@ export interface NewSession {
   readonly variables: Readonly<Record<string, Json>>;
   readonly message: string | undefined;
   readonly seed: string;
+  /** What the run says started it; default `simulator`. */
+  readonly trigger?: string;
 }
 
 /** Conversations with workflows; a session is a run. */
@@ -81,15 +83,14 @@ const DRAFT_TAG = 'draft';
 async function startSession(deps: WorkflowSessionDeps, actor: Actor, session: NewSession): Promise<SessionView> {
   const { db, runs } = deps;
   const { workspaceId } = actor;
-  const { useDraft, seed } = session;
+  const { useDraft, seed, trigger = 'simulator' } = session;
   const workflow = await findWorkflow(db, workspaceId, session.workflow);
   const { definition, kind, plan, version } = await targetFor(deps, workspaceId, { workflow, useDraft });
   const input = inputOf(session);
   checkInput(plan, input, 'variables');
   await holdToCap(db, { workspaceId, definitionId: workflow.id });
   const run = await runs.start({
-    ...{ workspaceId, definition, kind, plan, input, seed },
-    trigger: 'simulator',
+    ...{ workspaceId, definition, kind, plan, input, seed, trigger },
     actor: actor.id,
     isConversation: true,
     tags: runTags(actor, useDraft ? [DRAFT_TAG] : []),

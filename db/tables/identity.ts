@@ -70,6 +70,8 @@ export interface IdentityTables {
     last_seen_at: Date | null;
     /** When a second factor was proved in it. */
     mfa_at: Date | null;
+    /** The one organisation it opens; null: every one its user is a member of. */
+    bound_tenant_id: string | null;
   };
   api_keys: {
     id: string;

@@ -18,6 +18,12 @@ export const serviceAccountToken = (token: { readonly jti: string; readonly tena
   name: `service-account/${token.jti}`,
 });
 
+/** What an organisation's identity provider knows us by. */
+export const ssoSecret = (provider: { readonly tenantId: string; readonly id: string }): SecretRef => ({
+  scope: provider.tenantId,
+  name: `sso/${provider.id}`,
+});
+
 type Row = Readonly<Record<string, string | null>>;
 
 export interface SealedColumn {
@@ -52,6 +58,13 @@ export const sealedColumns: readonly SealedColumn[] = [
     key: ['jti'],
     reads: ['tenant_id'],
     refOf: (row) => serviceAccountToken({ jti: textOf(row, 'jti'), tenantId: row['tenant_id'] ?? null }),
+  },
+  {
+    table: 'sso_providers',
+    column: 'client_secret_sealed',
+    key: ['id'],
+    reads: ['tenant_id'],
+    refOf: (row) => ssoSecret({ tenantId: textOf(row, 'tenant_id'), id: textOf(row, 'id') }),
   },
 ];
 

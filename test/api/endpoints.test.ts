@@ -31,6 +31,13 @@ const mounted = new Set(
 
 /** Ours alone: no surface names them. */
 const own = new Set([
+  'GET /v1/sso/providers',
+  'POST /v1/sso/providers',
+  'PATCH /v1/sso/providers/{}',
+  'DELETE /v1/sso/providers/{}',
+  'GET /v1/auth/sso/{}/start',
+  'GET /v1/auth/sso/{}/callback',
+  'GET /v1/public/runtime/sessions/{}',
   'GET /',
   'GET /openapi-3.1.json',
   'GET /account/verify-email',

@@ -46,6 +46,7 @@ function attempt(row: Route, { authorization, body, params = {} }: Attempt): Pro
 
 const authorised = (row: Route): { authorization?: string } => {
   if (row.auth === 'none') return {};
+  if (row.auth === 'embed') return { authorization: api.embed };
   const isForOperators = operatorScopes.some((scope) => scope === row.scope);
   return { authorization: row.auth === 'admin' || isForOperators ? api.admin : api.owner };
 };

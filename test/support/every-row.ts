@@ -22,6 +22,8 @@ export interface EveryRow {
   /** Authorization headers. */
   readonly owner: string;
   readonly admin: string;
+  /** A page's, with a deployment's token. */
+  readonly embed: string;
   /** Of another workspace. */
   readonly stranger: string;
   /** A member with the weakest role, and what that may. */
@@ -38,19 +40,21 @@ export interface EveryRow {
 export async function startEveryRow(): Promise<EveryRow> {
   const api = await startTestApi({ temporal: silentTemporal });
   const [owner, stranger, viewer] = [await api.signUp(), await api.signUp(), await api.signUp()];
+  const { embed, ...made } = await things(owner);
   return {
     url: api.url,
     rows: allRoutes(routes, { version: '1', probes: {} }),
     workspaceId: owner.workspace.id,
     owner: `Bearer ${owner.token}`,
     admin: `Bearer ${ADMIN_TOKEN}`,
+    embed: `Bearer ${embed}`,
     stranger: `Bearer ${stranger.token}`,
     weakest: {
       authorization: `Bearer ${await viewerToken(api, owner, viewer)}`,
       may: roleCapabilities.viewer,
     },
     refused: ['Bearer', 'Basic YTpi', 'Bearer forged.token.value', `Bearer ${await expired(owner)}`],
-    existing: { ...(await things(owner)), ...(await stored(api, owner)) },
+    existing: { ...made, ...(await stored(api, owner)) },
     db: api.db,
     strangerWorkspaceId: stranger.workspace.id,
     close: api.close,
@@ -87,7 +91,7 @@ async function stored({ db }: TestApi, owner: Person): Promise<Readonly<Record<s
 }
 
 /** One of each kind in the owner's workspace. */
-async function things(owner: Person): Promise<Readonly<Record<string, string>>> {
+async function things(owner: Person): Promise<Readonly<Record<string, string>> & { readonly embed: string }> {
   const { id } = owner.workspace;
   const steps = [{ kind: 'trigger', label: 'In' }];
   await owner.call('POST', '/v1/workflow-chains', { body: { name: 'Mine', slug: 'mine', primary_steps: steps } });
@@ -96,6 +100,10 @@ async function things(owner: Person): Promise<Readonly<Record<string, string>>> 
     body: { name: 'Mine', graph: { nodes: [node], edges: [] } },
   });
   const published = await owner.call('POST', `/v1/workflows/${String(workflow.body['id'])}/publish`);
+  const agent_id = String(workflow.body['id']);
+  const deployment = await owner.call('POST', `/v1/agents/${agent_id}/deployments`, {
+    body: { channel: 'web', allowed_origins: [] },
+  });
   const tool = await owner.call('POST', '/v1/workspace-tools', { body: { name: 'mine', url: 'https://example.com' } });
   await owner.call('POST', '/v1/secrets', { body: { name: 'MINE', value: 'not shown' } });
   const run = await owner.call('POST', '/v1/workflow-chains/mine/run');
@@ -110,6 +118,9 @@ async function things(owner: Person): Promise<Readonly<Record<string, string>>> 
     slug: 'mine',
     workflow_id: String(workflow.body['id']),
     definition_id: String(workflow.body['id']),
+    embed: String(deployment.body['token']),
+    agent_id,
+    deployment_id: String(deployment.body['id']),
     version_id: String(published.body['version_id']),
     tool_id: String(tool.body['id']),
     name: 'MINE',
