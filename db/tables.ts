@@ -1,3 +1,4 @@
+import type { AuditTables } from './tables/audit.js';
 import type { DefinitionTables } from './tables/definitions.js';
 import type { IdentityTables } from './tables/identity.js';
 import type { RunTables } from './tables/runs.js';
@@ -6,4 +7,4 @@ export type { MfaPolicy, Role } from './tables/identity.js';
 export type { RunOrigin, RunTest } from './tables/runs.js';
 
 /** The whole database, a row a table. */
-export interface Tables extends IdentityTables, DefinitionTables, RunTables {}
+export interface Tables extends IdentityTables, AuditTables, DefinitionTables, RunTables {}

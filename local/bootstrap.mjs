@@ -17,6 +17,7 @@ const TARGETS = {
   api: program('api/main.js'),
   worker: program('workers/main.js'),
   migrate: program('local/migrate.js'),
+  'audit:verify': program('local/audit-verify.js'),
   bench: program('bench/main.js'),
   chaos: program('test/chaos/main.js'),
 };

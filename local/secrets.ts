@@ -15,16 +15,16 @@ export const secretsFile = (dataDir: string): string => path.join(dataDir, 'secr
 
 /** What the first start made up, kept in the data folder for its owner's eyes only. */
 export function keepSecrets(dataDir: string): Secrets {
-  const file = secretsFile(dataDir);
-  const kept = readSecrets(file);
+  const kept = readKeptSecrets(dataDir);
   if (kept !== undefined) return kept;
   const fresh = { masterKey: randomBytes(32).toString('hex'), adminPassword: randomBytes(12).toString('base64url') };
-  writePrivateJson(file, fresh);
+  writePrivateJson(secretsFile(dataDir), fresh);
   return fresh;
 }
 
 /** A damaged file is never replaced: its key opens what is already stored. */
-function readSecrets(file: string): Secrets | undefined {
+export function readKeptSecrets(dataDir: string): Secrets | undefined {
+  const file = secretsFile(dataDir);
   try {
     const content = readPrivateJson(file);
     return content === undefined ? undefined : Secrets.parse(content);

@@ -8,6 +8,7 @@ import {
   type RateLimiterAbstract,
 } from 'rate-limiter-flexible';
 import type { Database } from '../../db/client.js';
+import { unscoped } from '../../db/scope.js';
 import { tooMany } from './errors.js';
 import type { Actor } from '../actor.js';
 import type { RateLimits } from './config.js';
@@ -51,7 +52,8 @@ export function createRateLimiter(db: Database, limits: RateLimits): RateLimiter
 
 function inPostgres(db: Database, rate: RateClass, points: number): RateLimiterAbstract {
   const query = ({ text, values }: { readonly text: string; readonly values: readonly unknown[] }) =>
-    db.executeQuery(CompiledQuery.raw(text, [...values]));
+    // counters belong to no workspace, whoever counts
+    unscoped(() => db.executeQuery(CompiledQuery.raw(text, [...values])));
   return new RateLimiterPostgres({
     storeClient: { query },
     storeType: 'client',

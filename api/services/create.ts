@@ -35,7 +35,7 @@ export interface ServiceDeps {
 export function createServices({ config, db, temporal, news, log }: ServiceDeps): Services {
   const secrets = { db, vault: createVault(config.masterKey) };
   const rules = { urlProblem: (url: string) => egressProblem(url, config.egressAllow) };
-  const audit = createAuditService({ db });
+  const audit = createAuditService({ db, masterKey: config.masterKey });
   const runs = createRunService({ db, temporal, log });
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
   return {

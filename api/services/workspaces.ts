@@ -3,6 +3,7 @@ import type { Vault } from '../../db/crypto.js';
 import { findTenant, insertMembership, insertTenant, PLATFORM_TENANT } from '../../db/identity.js';
 import { derivedId } from '../../db/ids.js';
 import { insertSecret } from '../../db/secrets.js';
+import { unscoped } from '../../db/scope.js';
 import type { Role } from '../../db/tables.js';
 import {
   countUse,
@@ -79,7 +80,8 @@ export function createWorkspaceService(deps: WorkspaceDeps): WorkspaceService {
     },
     create: (actor, input, seed) => create(deps, actor, { ...input, id: derivedId('ws', seed) }),
     get: async (id) => presentWorkspace(await existing(db, id)),
-    update: (actor, id, patch) => update(db, actor, { ...patch, id }),
+    // a move looks at both sides, and a parent of another organisation is refused by name
+    update: (actor, id, patch) => unscoped(() => update(db, actor, { ...patch, id })),
     remove: (id) => remove(db, id),
   };
 }

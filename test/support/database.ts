@@ -45,7 +45,7 @@ export function testPostgres(): Promise<{ readonly url: string; readonly pid: nu
 
 async function makeTemplate(server: string): Promise<string> {
   await execute(server, `create database ${TEMPLATE}`);
-  const db = openDatabase({ url: urlOf(server, TEMPLATE), maxConnections: 2 });
+  const db = openDatabase({ url: urlOf(server, TEMPLATE), as: 'owner', maxConnections: 2 });
   try {
     await migrate(db);
   } finally {
