@@ -28,15 +28,22 @@ const settings = [
   end $$`,
 ];
 
+/* Written in one statement with its run, which its policy could not see yet: so it names the workspace itself. */
+const columns = [
+  `alter table run_reuse add column workspace_id text references workspaces`,
+  `update run_reuse set workspace_id = (select workspace_id from runs where id = run_id)`,
+  `alter table run_reuse alter column workspace_id set not null`,
+];
+
 const workspaceTables = [
   ...['workspace_tokens', 'secrets', 'definitions', 'versions', 'draft_revisions', 'runs', 'blobs', 'waits', 'wait_votes'],
-  ...['events', 'effects', 'run_events', 'schedules', 'workspace_tools', 'deployments'],
+  ...['events', 'effects', 'run_events', 'run_reuse', 'schedules', 'workspace_tools'],
+  'deployments',
 ];
 
 const policies = [
   ...workspaceTables.flatMap((table) => protect(table, ofWorkspace)),
   ...protect('run_steps', ofParent('runs', 'run_id', 'run_steps')),
-  ...protect('run_reuse', ofParent('runs', 'run_id', 'run_reuse')),
   ...protect('schedule_ticks', ofParent('schedules', 'schedule_id', 'schedule_ticks')),
   // the organisation: its tree, its people and what opens it
   ...protect('tenants', `(select keelson_tenant()) in (id, '*')`),
@@ -78,7 +85,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await ensureRole(db);
   const { rows } = await sql<{ name: string }>`select quote_ident(current_schema()) as name`.execute(db);
   const schema = rows[0]?.name ?? 'public';
-  const all = [...settings, ...policies, ...rights.map((each) => each.replace('schema public', `schema ${schema}`))];
+  const all = [...settings, ...columns, ...policies, ...rights.map((each) => each.replace('schema public', `schema ${schema}`))];
   for (const statement of all) await sql.raw(statement).execute(db);
 }
 

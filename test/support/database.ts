@@ -34,6 +34,16 @@ export async function testDatabase(): Promise<TestDatabase> {
   };
 }
 
+/** As the login itself: no policy holds it back, and it sees and ends the connections of all. */
+export async function asOwner<T>(url: string, work: (db: Database) => Promise<T>): Promise<T> {
+  const db = openDatabase({ url, as: 'owner', maxConnections: 1 });
+  try {
+    return await work(db);
+  } finally {
+    await db.destroy();
+  }
+}
+
 /** The Postgres itself, for a test that needs an empty database or the server. */
 export function testPostgres(): Promise<{ readonly url: string; readonly pid: number }> {
   return once('postgres', async () => {
