@@ -16,6 +16,7 @@ import { rateCaller, type RateLimiter } from './rate-limit.js';
 import type { StreamSender } from './sse.js';
 import { readRawBody } from './raw-body.js';
 import { anonymous, type Actor, type Capability } from '../actor.js';
+import { withOrigin } from '../services/audit-origin.js';
 import { atLeast } from '../services/roles.js';
 import { hasScope } from '../services/scopes.js';
 import { Download, EventStream, type Request, type Route } from './route.js';
@@ -101,7 +102,7 @@ async function perform(prepared: Prepared, request: AnyRequest): Promise<Answer>
 /** In its caller's workspace and organisation; what is sent later, piece by piece, is made there too. */
 async function handle(row: Route, services: Services, request: AnyRequest): Promise<unknown> {
   const scope = scopeOf(row.auth, request.actor);
-  const result = await inScope(scope, () => row.handle(request, services));
+  const result = await withOrigin(request, () => inScope(scope, () => row.handle(request, services)));
   if (scope === undefined) return result;
   if (result instanceof EventStream) {
     const { messages } = result as EventStream<unknown>;

@@ -84,6 +84,7 @@ export const workspaceRoutes: readonly Route[] = [
         action: 'workspaces.create',
         entityType: 'workspace',
         entityId: created.id,
+        after: { ...created },
         requestId,
       });
       return created;

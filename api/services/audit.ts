@@ -4,6 +4,7 @@ import { createAuditSeal } from '../../db/audit-seal.js';
 import type { Database } from '../../db/client.js';
 import { newId } from '../../db/ids.js';
 import type { Json } from '../../workflows/definition/values.js';
+import { currentOrigin } from './audit-origin.js';
 import { auditText, type ExportFormat } from './audit-export.js';
 
 export interface AuditEntry {
@@ -20,8 +21,9 @@ export interface AuditEntry {
   /** What was there, secrets left out; absent or null: nothing. */
   readonly before?: Json;
   readonly after?: Json;
-  /** The caller's address. */
+  /** The caller's address; absent: that of the request under way. */
   readonly ip?: string | undefined;
+  /** null: the request under way, if there is one. */
   readonly requestId: string | null;
 }
 
@@ -60,8 +62,8 @@ export function createAuditService({ db, masterKey }: AuditDeps): AuditService {
         entity_type: entry.entityType,
         entity_id: entry.entityId,
         metadata: entry.metadata ?? {},
-        ip: entry.ip ?? null,
-        request_id: entry.requestId,
+        ip: entry.ip ?? currentOrigin()?.ip ?? null,
+        request_id: entry.requestId ?? currentOrigin()?.requestId ?? null,
         before: textOf(entry.before),
         after: textOf(entry.after),
       }),
