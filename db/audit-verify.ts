@@ -19,7 +19,9 @@ export interface ChainReport {
 export async function* verifyAudit(db: Database, seal: AuditSeal): AsyncIterable<ChainReport> {
   const trx = await db.startTransaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute();
   try {
-    const heads = new Map((await trx.selectFrom('audit_heads').selectAll().execute()).map((head) => [head.chain, head]));
+    const heads = new Map(
+      (await trx.selectFrom('audit_heads').selectAll().execute()).map((head) => [head.chain, head]),
+    );
     const { rows } = await sql<{ chain: string; older: number }>`
       select chain, count(*) filter (where seq <= 0)::int as older from audit_events group by chain`.execute(trx);
     const older = new Map(rows.map((row) => [row.chain, row.older]));

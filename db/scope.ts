@@ -31,8 +31,7 @@ export function iterateInScope<T>(scope: Scope, make: () => AsyncIterable<T>): A
       const iterator = withScope(scope, () => make()[Symbol.asyncIterator]());
       return {
         next: () => withScope(scope, () => iterator.next()),
-        return: async () =>
-          (await withScope(scope, () => iterator.return?.())) ?? { done: true, value: undefined },
+        return: async () => (await withScope(scope, () => iterator.return?.())) ?? { done: true, value: undefined },
       };
     },
   };

@@ -25,7 +25,12 @@ const json = 'application/json; charset=utf-8';
 
 /** Passes what the handler gave through the row's reply schema: what that does not name does not leave. */
 export function answerOf(row: Route, result: unknown, log: Log): Answer {
-  const sent = { status: row.status ?? 200, type: typeof row.produces === 'object' ? row.produces[0] : (row.produces ?? json), headers: {}, cookies: [] };
+  const sent = {
+    status: row.status ?? 200,
+    type: typeof row.produces === 'object' ? row.produces[0] : (row.produces ?? json),
+    headers: {},
+    cookies: [],
+  };
   if (result instanceof EventStream) {
     return { ...sent, text: null, stream: presented(row, result as EventStream<unknown>, log), value: undefined };
   }

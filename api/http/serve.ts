@@ -109,7 +109,8 @@ async function handle(row: Route, services: Services, request: AnyRequest): Prom
     return new EventStream((signal) => iterateInScope(scope, () => messages(signal)));
   }
   if (result instanceof Download) {
-    return new Download({ ...result, pieces: () => iterateInScope(scope, result.pieces) });
+    const { type, filename, pieces } = result;
+    return new Download({ type, filename, pieces: () => iterateInScope(scope, pieces) });
   }
   return result;
 }

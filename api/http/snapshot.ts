@@ -26,7 +26,9 @@ export function snapshotOf(row: Route, rows: readonly Route[]): TakeSnapshot | u
   const shown = rows.filter((other) => canShow(row, other));
   const at = (path: string): Route | undefined => shown.find((other) => other.path === path);
   if (row.method === 'POST' && (at(row.path) !== undefined || paramNames(row.path).length === 0)) return undefined;
-  const source = beginningsOf(row.path).map(at).find((found) => found !== undefined);
+  const source = beginningsOf(row.path)
+    .map(at)
+    .find((found) => found !== undefined);
   if (source !== undefined) return (request, deps) => show(source, request, deps);
   return inList(row, at);
 }

@@ -1,14 +1,6 @@
 import { sql, type Kysely } from 'kysely';
 import { APP_ROLE } from '../app-role.js';
-import {
-  ofParent,
-  ofSystem,
-  ofTenant,
-  ofUser,
-  ofWorkspace,
-  ofWorkspaceTenant,
-  protect,
-} from '../row-security.js';
+import { ofParent, ofSystem, ofTenant, ofUser, ofWorkspace, ofWorkspaceTenant, protect } from '../row-security.js';
 
 /**
  * The second wall behind scoped queries. Processes act as a role that owns nothing, and every table shows it the rows of
@@ -36,7 +28,17 @@ const columns = [
 ];
 
 const workspaceTables = [
-  ...['workspace_tokens', 'secrets', 'definitions', 'versions', 'draft_revisions', 'runs', 'blobs', 'waits', 'wait_votes'],
+  ...[
+    'workspace_tokens',
+    'secrets',
+    'definitions',
+    'versions',
+    'draft_revisions',
+    'runs',
+    'blobs',
+    'waits',
+    'wait_votes',
+  ],
   ...['events', 'effects', 'run_events', 'run_reuse', 'schedules', 'workspace_tools'],
   'deployments',
 ];
@@ -85,7 +87,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await ensureRole(db);
   const { rows } = await sql<{ name: string }>`select quote_ident(current_schema()) as name`.execute(db);
   const schema = rows[0]?.name ?? 'public';
-  const all = [...settings, ...columns, ...policies, ...rights.map((each) => each.replace('schema public', `schema ${schema}`))];
+  const all = [
+    ...settings,
+    ...columns,
+    ...policies,
+    ...rights.map((each) => each.replace('schema public', `schema ${schema}`)),
+  ];
   for (const statement of all) await sql.raw(statement).execute(db);
 }
 

@@ -71,7 +71,9 @@ describe('an entry', () => {
     expect(await newest('workflows.delete')).toMatchObject({ before: { id, name: 'Mine' }, after: null });
     const place = `/workspaces/${ana.workspace.id}/tokens`;
     await ana.call('POST', place);
-    const { tokens } = (await ana.call('GET', place)).body as unknown as { readonly tokens: readonly { readonly id: string }[] };
+    const { tokens } = (await ana.call('GET', place)).body as unknown as {
+      readonly tokens: readonly { readonly id: string }[];
+    };
     await ana.call('DELETE', `${place}/${tokens[0]?.id}`);
     expect(await newest('tokens.revoke')).toMatchObject({ before: { id: tokens[0]?.id }, after: null });
   });
@@ -84,7 +86,8 @@ describe('an entry', () => {
     const token = String(minted.body['auth_token'] ?? minted.body['token']);
     expect(token.length).toBeGreaterThan(20);
     const { text } = await ana.call('GET', '/v1/audit?limit=100');
-    for (const secret of ['correct horse', 'live-and-secret', token, token.slice(6)]) expect(text).not.toContain(secret);
+    for (const secret of ['correct horse', 'live-and-secret', token, token.slice(6)])
+      expect(text).not.toContain(secret);
     expect((await newest('tools.create')).after).toMatchObject({
       headers: { Authorization: '[redacted]', Accept: 'text/plain' },
     });
@@ -155,7 +158,9 @@ describe('the list', () => {
     expect((await entries('&until=2999-01-01T00:00:00Z')).length).toBe((await entries()).length);
     const refused = await ana.call('GET', '/v1/audit?since=yesterday');
     expect(refused).toMatchObject({ status: 422 });
-    expect(refused.body.error?.details).toEqual([{ field: 'query.since', message: expect.stringContaining('2026-01-31') }]);
+    expect(refused.body.error?.details).toEqual([
+      { field: 'query.since', message: expect.stringContaining('2026-01-31') },
+    ]);
   });
 
   test('is of one workspace', async () => {
@@ -184,7 +189,10 @@ describe('the export', () => {
   test('as JSON lines has every entry whole, through the filters', async () => {
     const { text, headers } = await ana.call('GET', '/v1/audit/export?format=jsonl&action=workflows.change');
     expect(headers.get('content-type')).toBe('application/x-ndjson');
-    const rows = text.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+    const rows = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(rows).toEqual([
       expect.objectContaining({ action: 'workflows.change', before: expect.objectContaining({ name: 'Mine' }) }),
     ]);

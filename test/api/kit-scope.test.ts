@@ -85,10 +85,19 @@ beforeAll(async () => {
   ({ db, close: drop } = await testDatabase());
   for (const name of ['ann', 'ben']) {
     const workspace_id = `ws_${name}`;
-    await db.insertInto('tenants').values({ id: `ten_${name}`, name, slug: name }).execute();
-    await db.insertInto('workspaces').values({ id: workspace_id, tenant_id: `ten_${name}`, slug: name, name }).execute();
+    await db
+      .insertInto('tenants')
+      .values({ id: `ten_${name}`, name, slug: name })
+      .execute();
+    await db
+      .insertInto('workspaces')
+      .values({ id: workspace_id, tenant_id: `ten_${name}`, slug: name, name })
+      .execute();
     const row = { workspace_id, kind: 'chain', slug: name, name, status: 'draft', document: '{}', created_by: name };
-    await db.insertInto('definitions').values({ ...row, id: `def_${name}` }).execute();
+    await db
+      .insertInto('definitions')
+      .values({ ...row, id: `def_${name}` })
+      .execute();
   }
   kit = await startKit({ db, rows });
 }, 60_000);
@@ -99,10 +108,13 @@ afterAll(async () => {
 
 const headers = { authorization: 'Bearer ann' };
 
-test.each(['member', 'workspace', 'embed', 'tenant'])('a %s row that forgets its workspace sees its caller’s alone', async (auth) => {
-  const { body } = await send(`${kit.url}/ids/${auth}/ws_ann`, { headers });
-  expect(body).toEqual({ ids: ['def_ann'] });
-});
+test.each(['member', 'workspace', 'embed', 'tenant'])(
+  'a %s row that forgets its workspace sees its caller’s alone',
+  async (auth) => {
+    const { body } = await send(`${kit.url}/ids/${auth}/ws_ann`, { headers });
+    expect(body).toEqual({ ids: ['def_ann'] });
+  },
+);
 
 test.each(['user', 'admin', 'none'])('a %s row acts in no one workspace', async (auth) => {
   const { body } = await send(`${kit.url}/ids/${auth}/ws_ann`, { headers });

@@ -44,7 +44,8 @@ const insertOf = (table: string) =>
   sql`insert into ${sql.table(table)} overriding system value
     select * from jsonb_populate_record(null::${sql.table(table)}, ${rows.get(table)}::jsonb)`.execute(db);
 
-const changed = async (query: ReturnType<typeof sql>): Promise<bigint> => (await query.execute(db)).numAffectedRows ?? 0n;
+const changed = async (query: ReturnType<typeof sql>): Promise<bigint> =>
+  (await query.execute(db)).numAffectedRows ?? 0n;
 
 const tables = Object.keys(seeds);
 
@@ -52,7 +53,9 @@ test('every table of the schema is seeded here, behind a policy, and not the pro
   const { rows: found } = await sql<{ name: string; secured: boolean; policies: number; owned: boolean }>`
     select c.relname as name, c.relrowsecurity as secured, c.relowner = 'keelson_app'::regrole as owned,
       (select count(*)::int from pg_policy p where p.polrelid = c.oid) as policies
-    from pg_class c where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p', 'm', 'v', 'f')`.execute(db);
+    from pg_class c where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p', 'm', 'v', 'f')`.execute(
+    db,
+  );
   const ours = found.filter(({ name }) => !migrators.has(name));
   expect(ours.map(({ name }) => name).toSorted()).toEqual(tables.toSorted());
   expect(ours.filter(({ secured, policies, owned }) => !secured || policies === 0 || owned)).toEqual([]);
@@ -103,7 +106,10 @@ test('a connection that was told nothing sees nothing', async () => {
   try {
     await client.query('set role keelson_app');
     for (const table of tables) {
-      expect({ table, ...(await client.query(`select count(*)::int as n from ${table}`)).rows[0] }).toEqual({ table, n: 0 });
+      expect({ table, ...(await client.query(`select count(*)::int as n from ${table}`)).rows[0] }).toEqual({
+        table,
+        n: 0,
+      });
     }
   } finally {
     await client.end();
@@ -112,7 +118,11 @@ test('a connection that was told nothing sees nothing', async () => {
 
 test('a row cannot be given to another workspace, nor hung below a foreign one', async () => {
   await withScope(stranger, async () => {
-    const give = db.updateTable('definitions').set({ workspace_id: 'ws_own' }).where('id', '=', 'def_foreign').execute();
+    const give = db
+      .updateTable('definitions')
+      .set({ workspace_id: 'ws_own' })
+      .where('id', '=', 'def_foreign')
+      .execute();
     await expect(give).rejects.toThrow('violates row-level security policy');
     const under = sql`insert into run_steps (run_id, key, node_id, visit, seq, kind, label, status, started_at)
       values ('run_own', 'b/1', 'b', 1, 2, 'test', 'B', 'running', now())`.execute(db);
@@ -121,7 +131,11 @@ test('a row cannot be given to another workspace, nor hung below a foreign one',
 });
 
 test('what was done stays done: processes may neither change, remove nor empty it', async () => {
-  for (const statement of ['update audit_events set action = action', 'delete from audit_events', 'truncate audit_events']) {
+  for (const statement of [
+    'update audit_events set action = action',
+    'delete from audit_events',
+    'truncate audit_events',
+  ]) {
     await expect(sql.raw(statement).execute(db)).rejects.toThrow('permission denied for table audit_events');
   }
   await expect(sql`delete from audit_heads`.execute(db)).rejects.toThrow('permission denied');
@@ -131,7 +145,9 @@ test('what was done stays done: processes may neither change, remove nor empty i
 describe('a guest', () => {
   test('is seen where they are a member, and changed only at home', async () => {
     await asOwner(database.url, (owner) =>
-      sql`insert into memberships (user_id, workspace_id, role) values ('usr_own', 'ws_foreign', 'viewer')`.execute(owner),
+      sql`insert into memberships (user_id, workspace_id, role) values ('usr_own', 'ws_foreign', 'viewer')`.execute(
+        owner,
+      ),
     );
     await withScope(stranger, async () => {
       expect(await db.selectFrom('users').select('id').execute()).toEqual([{ id: 'usr_own' }]);
@@ -205,10 +221,12 @@ function scopedQueries(): Readonly<Record<string, (trx: Database) => ReturnType<
   return {
     runs_workspace: (trx) => sql`${scoped(trx, 'ws_own').select('runs').selectAll().orderBy('id', 'desc').limit(20)}`,
     runs_pkey: (trx) => sql`${trx.selectFrom('runs').selectAll().where('id', '=', 'run_own')}`,
-    '(waits_pkey|approvals_workspace)': (trx) => sql`${scoped(trx, 'ws_own').select('waits').selectAll().where('id', '=', 'wait_own')}`,
+    '(waits_pkey|approvals_workspace)': (trx) =>
+      sql`${scoped(trx, 'ws_own').select('waits').selectAll().where('id', '=', 'wait_own')}`,
     run_events_pkey: (trx) =>
       sql`${trx.selectFrom('run_events').selectAll().where('run_id', '=', 'run_own').where('seq', '>', 3).orderBy('seq')}`,
-    run_steps_seq: (trx) => sql`${trx.selectFrom('run_steps').selectAll().where('run_id', '=', 'run_own').orderBy('seq')}`,
+    run_steps_seq: (trx) =>
+      sql`${trx.selectFrom('run_steps').selectAll().where('run_id', '=', 'run_own').orderBy('seq')}`,
     audit_events_workspace: (trx) =>
       sql`${trx.selectFrom('audit_events').selectAll().where('workspace_id', '=', 'ws_own').orderBy('seq', 'desc')}`,
   };
