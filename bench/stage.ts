@@ -103,8 +103,10 @@ async function startProcess(folder: string, servers: { readonly databaseUrl: str
     },
     ...{ HOST: '127.0.0.1', PORT: '0' },
   };
+  const owner = openDatabase({ url: servers.databaseUrl, as: 'owner', maxConnections: 2 });
+  await migrate(owner);
+  await owner.destroy();
   const db = openDatabase({ url: servers.databaseUrl });
-  await migrate(db);
   const times = createStartTimes();
   const file = logFile(path.join(folder, 'keelson.log'));
   const log = createLogger({

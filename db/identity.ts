@@ -32,7 +32,7 @@ export const findLogin = (db: Database, email: string): Promise<Login | undefine
       sql<boolean>`disabled_at is not null`.as('is_disabled'),
       sql<boolean>`totp_enabled_at is not null`.as('has_mfa'),
     ])
-    .where(sql`lower(email)`, '=', email)
+    .where('id', '=', sql<string>`user_by_email(${email})`)
     .executeTakeFirst();
 
 export interface Home {

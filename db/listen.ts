@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
+import { APP_ROLE } from './app-role.js';
 import type { RunRef } from '../workflows/contract/run.js';
 
 /** What is followed: one run, or every run of a workspace. */
@@ -170,6 +171,7 @@ async function listenOnce({ url, heard }: Line, stopping: AbortSignal, onConnect
   const over = untilOver(client, stopping);
   try {
     await client.connect();
+    await client.query(`set role ${APP_ROLE}`);
     await client.query('listen run_events');
     onConnected();
     heard(null);

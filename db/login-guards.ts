@@ -1,6 +1,7 @@
 import { sql, type RawBuilder } from 'kysely';
 import type { Database } from './client.js';
 import { sha256Hex } from './crypto.js';
+import { unscoped } from './scope.js';
 
 /** After how many failures within which time an address is locked, and for how long. */
 export interface LockRule {
@@ -22,23 +23,27 @@ export interface LoginGuards {
   readonly recordSuccess: (email: string) => Promise<boolean>;
 }
 
+/** An address belongs to no organisation, so whoever acts looks at the same guard. */
 export function createLoginGuards(db: Database, rule: LockRule): LoginGuards {
   const isLocked = sql<boolean>`(login_guards.failures >= ${rule.failures} and login_guards.locked_until > now())`;
   const left = sql<number>`case when ${isLocked} then ceil(extract(epoch from login_guards.locked_until - now()))::int else 0 end`;
   const guardOf = (email: string) => db.selectFrom('login_guards').where('address_hash', '=', sha256Hex(email));
   return {
-    lockSeconds: async (email) => (await guardOf(email).select(left.as('left')).executeTakeFirst())?.left ?? 0,
-    recordFailure: async (email) => {
-      const row = await countFailure(db, { hash: sha256Hex(email), rule, isLocked })
-        .returning(left.as('left'))
-        .executeTakeFirst();
-      return row?.left ?? 0;
-    },
-    recordSuccess: async (email) => {
-      const over = db.deleteFrom('login_guards').where('address_hash', '=', sha256Hex(email));
-      await over.where(sql<boolean>`not ${isLocked}`).execute();
-      return (await guardOf(email).select('address_hash').where(isLocked).executeTakeFirst()) === undefined;
-    },
+    lockSeconds: (email) =>
+      unscoped(async () => (await guardOf(email).select(left.as('left')).executeTakeFirst())?.left ?? 0),
+    recordFailure: (email) =>
+      unscoped(async () => {
+        const row = await countFailure(db, { hash: sha256Hex(email), rule, isLocked })
+          .returning(left.as('left'))
+          .executeTakeFirst();
+        return row?.left ?? 0;
+      }),
+    recordSuccess: (email) =>
+      unscoped(async () => {
+        const over = db.deleteFrom('login_guards').where('address_hash', '=', sha256Hex(email));
+        await over.where(sql<boolean>`not ${isLocked}`).execute();
+        return (await guardOf(email).select('address_hash').where(isLocked).executeTakeFirst()) === undefined;
+      }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { sql, type Selectable } from 'kysely';
 import type { Database } from './client.js';
 import { newId } from './ids.js';
+import { unscoped } from './scope.js';
 import type { Tables } from './tables.js';
 
 export type MailRow = Selectable<Tables['mails']>;
@@ -16,11 +17,12 @@ export interface NewMail {
 
 /** Puts a mail into the development outbox, once for each key. */
 export async function keepMail(db: Database, { to, subject, text, html, key }: NewMail): Promise<void> {
-  await db
+  const insert = db
     .insertInto('mails')
     .values({ id: newId('mail'), key, to_address: to, subject, text: text ?? null, html: html ?? null })
-    .onConflict((conflict) => conflict.column('key').doNothing())
-    .execute();
+    .onConflict((conflict) => conflict.column('key').doNothing());
+  // the outbox is the installation's, whoever sends
+  await unscoped(() => insert.execute());
 }
 
 /** Newest first. */

@@ -4,6 +4,8 @@ import * as foundation from './migrations/001-foundation.js';
 import * as rateLimits from './migrations/002-rate-limits.js';
 import * as engine from './migrations/003-engine.js';
 import * as identity from './migrations/004-identity.js';
+import * as audit from './migrations/005-audit.js';
+import * as rowSecurity from './migrations/006-row-security.js';
 import * as mail from './migrations/007-mail.js';
 import * as admission from './migrations/008-admission.js';
 import * as keys from './migrations/009-keys.js';
@@ -16,6 +18,8 @@ const migrations: Record<string, Migration> = {
   '002-rate-limits': rateLimits,
   '003-engine': engine,
   '004-identity': identity,
+  '005-audit': audit,
+  '006-row-security': rowSecurity,
   '007-mail': mail,
   '008-admission': admission,
   '009-keys': keys,

@@ -81,7 +81,7 @@ export async function insertRun(db: Database, newRun: NewRun): Promise<InsertedR
   const own = isOwn(run) ? plan : null;
   const accepted = toInput({ ...row, plan: own, version_plan: plan, input, test, reuses: reuse.length > 0 });
   if (accepted === null) throw new Error('a run needs a plan or a version');
-  const reused = sql`select added.id, r.key, r.output, r.port, nullif(r.vars::text, 'null')::json from added,
+  const reused = sql`select added.id, added.workspace_id, r.key, r.output, r.port, nullif(r.vars::text, 'null')::json from added,
     json_to_recordset(${jsonText(reuse)}::json) as r(key text, output json, port text, vars json)`;
   const rows = await db
     .with('added', (query) =>
@@ -89,10 +89,13 @@ export async function insertRun(db: Database, newRun: NewRun): Promise<InsertedR
         .insertInto('runs')
         .values(row)
         .onConflict((conflict) => conflict.column('id').doNothing())
-        .returning('id'),
+        .returning(['id', 'workspace_id']),
     )
     .with('reused', (query) =>
-      query.insertInto('run_reuse').columns(['run_id', 'key', 'output', 'port', 'vars']).expression(reused),
+      query
+        .insertInto('run_reuse')
+        .columns(['run_id', 'workspace_id', 'key', 'output', 'port', 'vars'])
+        .expression(reused),
     )
     .selectFrom('added')
     .select('id')

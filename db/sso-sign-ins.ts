@@ -97,7 +97,7 @@ const findLinked = (db: Database, { providerId, subject }: Vouched): Promise<Fou
 
 const findByEmail = (db: Database, email: string): Promise<Found | undefined> =>
   selectUsers(db)
-    .where(sql`lower(users.email)`, '=', email)
+    .where('users.id', '=', sql<string>`(select user_by_email(${email}))`)
     .executeTakeFirst();
 
 export interface NewAccount {

@@ -1,4 +1,5 @@
 import type { AdmissionTables } from './tables/admission.js';
+import type { AuditTables } from './tables/audit.js';
 import type { DefinitionTables } from './tables/definitions.js';
 import type { IdentityTables } from './tables/identity.js';
 import type { MailTables } from './tables/mail.js';
@@ -12,4 +13,13 @@ export type { RunOrigin, RunTest } from './tables/runs.js';
 
 /** The whole database, a row a table. */
 export interface Tables
-  extends IdentityTables, AdmissionTables, KeyTables, SsoTables, DefinitionTables, MailTables, RunTables, VaultTables {}
+  extends
+    IdentityTables,
+    AuditTables,
+    AdmissionTables,
+    KeyTables,
+    SsoTables,
+    DefinitionTables,
+    MailTables,
+    RunTables,
+    VaultTables {}

@@ -18,6 +18,7 @@ const TARGETS = {
   worker: program('workers/main.js'),
   migrate: program('local/migrate.js'),
   rotate: program('local/rotate-keys.js'),
+  'audit:verify': program('local/audit-verify.js'),
   bench: program('bench/main.js'),
   chaos: program('test/chaos/main.js'),
   contract: program('test/contract/main.js'),

@@ -8,7 +8,7 @@ import { prepareForeignTemporal } from './servers.js';
 /** `npm run migrate`: brings the database up to date and, where TEMPORAL_ADDRESS names a server, the namespace there. */
 async function main(): Promise<void> {
   const { DATABASE_URL: url } = readVariables({ DATABASE_URL: sharedVariables.DATABASE_URL }, process.env);
-  const db = openDatabase({ url });
+  const db = openDatabase({ url, as: 'owner', maxConnections: 2 });
   try {
     const applied = await migrate(db);
     console.log(applied.length === 0 ? 'The database is up to date.' : `Applied ${applied.join(', ')}.`);

@@ -87,14 +87,20 @@ async function startProcess(context: Context): Promise<number> {
 }
 
 async function prepareDatabase({ configs, cleanup, log }: Context): Promise<Database> {
+  const url = configs.api.databaseUrl;
+  const owner = openDatabase({ url, as: 'owner', maxConnections: 2 });
+  try {
+    await migrate(owner);
+  } catch (error) {
+    throw new StartError(`The database could not be brought up to date, check DATABASE_URL: ${messageOf(error)}`);
+  } finally {
+    await owner.destroy();
+  }
   const db = openDatabase({
-    url: configs.api.databaseUrl,
+    url,
     onError: (error) => log.warn({ reason: error.message }, 'a connection to Postgres broke'),
   });
   await cleanup.add('database connections', { stop: () => db.destroy() });
-  await migrate(db).catch((error: unknown) => {
-    throw new StartError(`The database could not be brought up to date, check DATABASE_URL: ${messageOf(error)}`);
-  });
   return db;
 }
 

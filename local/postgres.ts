@@ -51,12 +51,7 @@ interface Place {
 
 /** Starts the bundled Postgres, or adopts the one a killed parent left running on the same data. */
 export async function startPostgres(options: PostgresOptions): Promise<LocalPostgres> {
-  const root = realFolder(options.dataDir, PASSAGE);
-  const place = {
-    data: path.join(root, 'data'),
-    log: path.join(root, 'postgres.log'),
-    stateFile: path.join(root, 'postgres.json'),
-  };
+  const place = placeIn(realFolder(options.dataDir, PASSAGE));
   const state = readState(place);
   const running = await findRunning(place, state);
   if (running !== undefined) {
@@ -70,6 +65,18 @@ export async function startPostgres(options: PostgresOptions): Promise<LocalPost
   const pid = await launch({ place, runner, state, port, settings: options.settings ?? {} });
   await createDatabase(state, port);
   return handle({ pid, port }, state, false);
+}
+
+const placeIn = (root: string): Place => ({
+  data: path.join(root, 'data'),
+  log: path.join(root, 'postgres.log'),
+  stateFile: path.join(root, 'postgres.json'),
+});
+
+/** Where the database of a folder answers while it runs; undefined where none was ever started. */
+export function localPostgresUrl(dataDir: string): string | undefined {
+  const kept = State.safeParse(readPrivateJson(placeIn(dataDir).stateFile));
+  return kept.success && kept.data.port !== undefined ? urlOf(kept.data, kept.data.port, DATABASE) : undefined;
 }
 
 function readState({ stateFile, data }: Place): State {

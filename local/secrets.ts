@@ -20,8 +20,7 @@ export const secretsFile = (dataDir: string): string => path.join(dataDir, 'secr
 
 /** What the first start made up, kept in the data folder for its owner's eyes only. */
 export function keepSecrets(dataDir: string): Secrets {
-  const file = secretsFile(dataDir);
-  const kept = readSecrets(file);
+  const kept = readKeptSecrets(dataDir);
   const whole = Secrets.safeParse(kept);
   if (whole.success) return whole.data;
   const fresh = {
@@ -30,12 +29,13 @@ export function keepSecrets(dataDir: string): Secrets {
     ...kept,
     adminToken: kept?.adminToken ?? randomBytes(32).toString('base64url'),
   };
-  writePrivateJson(file, fresh);
+  writePrivateJson(secretsFile(dataDir), fresh);
   return fresh;
 }
 
 /** A damaged file is never replaced: its key opens what is already stored. */
-function readSecrets(file: string): z.output<typeof Kept> | undefined {
+export function readKeptSecrets(dataDir: string): z.output<typeof Kept> | undefined {
+  const file = secretsFile(dataDir);
   try {
     const content = readPrivateJson(file);
     return content === undefined ? undefined : Kept.parse(content);

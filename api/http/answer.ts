@@ -1,8 +1,9 @@
+import { Readable } from 'node:stream';
 import type { Context } from 'koa';
 import { envelope } from './envelope.js';
 import type { ApiError } from './errors.js';
 import { describeError, type Log } from './log.js';
-import { EventStream, Reply, type CookieChange, type Route } from './route.js';
+import { Download, EventStream, Reply, type CookieChange, type Route } from './route.js';
 
 /** A reply ready to be sent, stored or replayed. */
 export interface Answer {
@@ -11,6 +12,8 @@ export interface Answer {
   readonly text: string | Buffer | null;
   /** Messages to send instead of a text. */
   readonly stream?: EventStream<unknown>;
+  /** Pieces to send instead of a text. */
+  readonly download?: Download;
   readonly type: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly cookies: readonly CookieChange[];
@@ -22,9 +25,18 @@ const json = 'application/json; charset=utf-8';
 
 /** Passes what the handler gave through the row's reply schema: what that does not name does not leave. */
 export function answerOf(row: Route, result: unknown, log: Log): Answer {
-  const sent = { status: row.status ?? 200, type: row.produces ?? json, headers: {}, cookies: [] };
+  const sent = {
+    status: row.status ?? 200,
+    type: typeof row.produces === 'object' ? row.produces[0] : (row.produces ?? json),
+    headers: {},
+    cookies: [],
+  };
   if (result instanceof EventStream) {
     return { ...sent, text: null, stream: presented(row, result as EventStream<unknown>, log), value: undefined };
+  }
+  if (result instanceof Download) {
+    const headers = { 'Content-Disposition': `attachment; filename="${result.filename}"` };
+    return { ...sent, type: result.type, headers, text: null, download: result, value: undefined };
   }
   const reply = result instanceof Reply ? (result as Reply<unknown>) : new Reply(result);
   const value = present(row, reply.body, log);
@@ -64,12 +76,21 @@ export const answerOfError = (error: ApiError): Answer => ({
   value: undefined,
 });
 
-export function sendAnswer(ctx: Context, { status, headers, text, type, stream }: Answer): void {
+export function sendAnswer(ctx: Context, { status, headers, text, type, stream, download }: Answer): void {
   ctx.set(headers);
   ctx.status = status;
   if (stream !== undefined) ctx.set('Content-Type', type);
+  if (download !== undefined) return sendPieces(ctx, download);
   if (text === null) return;
   ctx.body = text;
+  ctx.set('Content-Type', type);
+}
+
+/** What breaks off is cut off: the caller is to see that this was not all. */
+function sendPieces(ctx: Context, { pieces, type }: Download): void {
+  const body = Readable.from(pieces());
+  body.once('error', () => ctx.res.destroy());
+  ctx.body = body;
   ctx.set('Content-Type', type);
 }
 

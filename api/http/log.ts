@@ -1,16 +1,15 @@
 import type { Logger } from 'pino';
+import { isSensitive } from './redact.js';
 
 /** What the kit needs of the logger. */
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
-
-const sensitive = /(^|[_-])(token|secret|password|key|code|signature|sig|auth|authorization|credential)$/i;
 
 /** Values whose name says they are secret are left out; the rest is cut to a length fit for a log. */
 export function redactValues(values: Readonly<Record<string, unknown>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(values).map(([name, value]) => [
       name,
-      sensitive.test(name) ? '[redacted]' : String(value).slice(0, 200),
+      isSensitive(name) ? '[redacted]' : String(value).slice(0, 200),
     ]),
   );
 }

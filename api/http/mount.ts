@@ -1,9 +1,12 @@
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import { ApiError, notAllowed } from './errors.js';
+import { paramNames } from './paths.js';
 import { rateCaller } from './rate-limit.js';
 import type { Route } from './route.js';
 import { prepare, type ServeDeps } from './serve.js';
+
+export { paramNames } from './paths.js';
 
 /** A row under one of its paths. */
 interface Mounted {
@@ -12,7 +15,8 @@ interface Mounted {
 }
 
 /** Turns every row, and each of its aliases, into a Koa route; answers 404 and 405 for the rest. */
-export function mount(routes: readonly Route[], deps: ServeDeps): Middleware {
+export function mount(routes: readonly Route[], given: Omit<ServeDeps, 'rows'>): Middleware {
+  const deps = { ...given, rows: routes };
   const router = new Router({ sensitive: true });
   for (const { row, path } of inOrder(routes)) {
     const serve = prepare(row, deps);
@@ -67,6 +71,3 @@ function checkTable(routes: readonly Route[], mounted: readonly Mounted[]): void
     doors.set(door, row.id);
   }
 }
-
-export const paramNames = (path: string): readonly string[] =>
-  [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);

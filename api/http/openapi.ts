@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Auth } from '../actor.js';
-import { paramNames } from './mount.js';
+import { paramNames } from './paths.js';
 import { createSchemaWriter, type JsonObject, type OpenApiVersion, type SchemaWriter } from './openapi-schema.js';
 import { eventStreamType, type Route } from './route.js';
 
@@ -149,7 +149,7 @@ function success(row: Route, schemas: SchemaWriter): JsonObject {
   const of = isStream ? ' (Server-Sent Events; the schema is that of the data of one message)' : '';
   return {
     description: description + of,
-    content: { [row.produces?.split(';')[0] ?? 'application/json']: { schema } },
+    content: Object.fromEntries(typesOf(row).map((type) => [type, { schema }])),
   };
 }
 
@@ -165,6 +165,9 @@ function ofInput({ body, query, path, method, idempotent }: Route): readonly num
     ...(hasParams || idempotent === true || body !== undefined || query !== undefined ? [422] : []),
   ];
 }
+
+const typesOf = ({ produces = 'application/json' }: Route): readonly string[] =>
+  [produces].flat().map((type) => type.split(';')[0] ?? type);
 
 /** What every row may answer for its auth, body and limits, and what it says itself. */
 function failures(row: Route): JsonObject {

@@ -1,5 +1,6 @@
 import { CompiledQuery } from 'kysely';
 import type { Database } from '../../db/client.js';
+import { unscoped } from '../../db/scope.js';
 
 export interface StorePatience {
   /** How long a count may take before memory counts instead; default 500 ms. */
@@ -27,7 +28,11 @@ export function createCounterStore(db: Database, patience: StorePatience = {}): 
     if (restsUntil !== null && performance.now() < restsUntil) throw new Error('Postgres does not count just now');
     if (restsUntil !== null) restsUntil = performance.now() + restMs;
     try {
-      const result = await inTime(db.executeQuery(CompiledQuery.raw(text, [...values])), deadlineMs);
+      const result = await inTime(
+        // counters belong to no workspace, whoever counts
+        unscoped(() => db.executeQuery(CompiledQuery.raw(text, [...values]))),
+        deadlineMs,
+      );
       restsUntil = null;
       return result;
     } catch (error) {

@@ -86,6 +86,18 @@ export class EventStream<T> {
   }
 }
 
+/** A reply as a file of any length, sent as it is made; a row that answers one says its types in `produces`. */
+export class Download {
+  readonly type: string;
+  readonly filename: string;
+  readonly pieces: () => AsyncIterable<string>;
+  constructor({ type, filename, pieces }: Pick<Download, 'type' | 'filename' | 'pieces'>) {
+    this.type = type;
+    this.filename = filename;
+    this.pieces = pieces;
+  }
+}
+
 /** Deeply readonly, so that services may answer what nobody may change. */
 export type Frozen<T> = T extends Date
   ? T
@@ -118,7 +130,14 @@ export interface RouteSpec<P extends string, Q extends z.ZodType, B extends z.Zo
   /** Honours Idempotency-Key: every creating or running POST. */
   readonly idempotent?: boolean;
   /** The audit entry; false: none. Default: every method but GET is recorded under the route's id. */
-  readonly audit?: false | { readonly action?: string; readonly entity: string };
+  readonly audit?:
+    | false
+    | {
+        readonly action?: string;
+        readonly entity: string;
+        /** false: before and after are not looked up, as for what only starts something. */
+        readonly snapshot?: false;
+      };
   readonly query?: Q;
   readonly body?: B;
   /** Content types besides JSON; a `text/plain` body arrives as a string. */
@@ -129,8 +148,8 @@ export interface RouteSpec<P extends string, Q extends z.ZodType, B extends z.Zo
   readonly invalidStatus?: 400 | 422;
   /** Of a stream: the data of one message. */
   readonly reply: R;
-  /** Content type of a reply that is sent as it stands (`reply` is then a string or bytes); default JSON. */
-  readonly produces?: string;
+  /** Content type of a reply that is sent as it stands (`reply` is then a string or bytes), or all it may have; default JSON. */
+  readonly produces?: string | readonly [string, ...string[]];
   /** Default 200; 204 sends no body. */
   readonly status?: number;
   /** Statuses beyond 401, 403, 422, 429 and 500 that the route answers, with when. */
@@ -138,7 +157,7 @@ export interface RouteSpec<P extends string, Q extends z.ZodType, B extends z.Zo
   readonly handle: (
     request: Request<P, z.output<Q>, z.output<B>>,
     services: Services,
-  ) => Promise<Frozen<z.input<R>> | Reply<Frozen<z.input<R>>> | EventStream<Frozen<z.input<R>>>>;
+  ) => Promise<Frozen<z.input<R>> | Reply<Frozen<z.input<R>>> | EventStream<Frozen<z.input<R>>> | Download>;
 }
 
 /** The erased row the mounter, the OpenAPI writer and the coverage test all read. */

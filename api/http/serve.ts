@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
 import { newSeed } from '../../db/ids.js';
 import type { KeyedRequest } from '../../db/idempotency.js';
+import { iterateInScope } from '../../db/scope.js';
 import type { Services } from '../services/index.js';
 import { answerOf, attempt, sendAnswer, type Answer } from './answer.js';
 import { auditOf } from './audit.js';
@@ -15,14 +16,19 @@ import { rateCaller, type RateLimiter } from './rate-limit.js';
 import type { StreamSender } from './sse.js';
 import { readRawBody } from './raw-body.js';
 import { anonymous, type Actor, type Capability } from '../actor.js';
+import { withOrigin } from '../services/audit-origin.js';
 import { atLeast } from '../services/roles.js';
 import { hasScope } from '../services/scopes.js';
-import type { Request, Route } from './route.js';
+import { Download, EventStream, type Request, type Route } from './route.js';
+import { inScope, scopeOf } from './scope.js';
+import { snapshotOf, type TakeSnapshot } from './snapshot.js';
 import { problemOfText } from './safe-json.js';
 import { traceOf } from './trace.js';
 import { refusal, validate } from './validate.js';
 
 export interface ServeDeps {
+  /** All of them: what a row changes is shown by another. */
+  readonly rows: readonly Route[];
   readonly services: Services;
   readonly log: Log;
   readonly config: HttpConfig;
@@ -44,6 +50,7 @@ interface Prepared {
   readonly body: BodyPlan | undefined;
   readonly readsBody: boolean;
   readonly audit: ReturnType<typeof auditOf>;
+  readonly snapshot: TakeSnapshot | undefined;
   readonly secureCookies: boolean;
 }
 
@@ -55,6 +62,7 @@ export function prepare(row: Route, deps: ServeDeps): (ctx: Context, params: Par
     body: planBody(row),
     readsBody: row.method !== 'GET',
     audit: auditOf(row),
+    snapshot: snapshotOf(row, deps.rows),
     secureCookies: isHttps(deps.config),
   };
   return (ctx, params) => serve(prepared, ctx, params);
@@ -80,14 +88,33 @@ async function serve(prepared: Prepared, ctx: Context, params: Params): Promise<
   deps.sendStream(ctx, answer.stream, { owner: rateCaller('api', ctx, { actor }).key, recheck });
 }
 
-async function perform({ row, deps, audit }: Prepared, request: AnyRequest): Promise<Answer> {
-  const answer = answerOf(row, await row.handle(request, deps.services), deps.log);
+async function perform(prepared: Prepared, request: AnyRequest): Promise<Answer> {
+  const { row, deps, audit, snapshot } = prepared;
+  const before = (await snapshot?.(request, deps)) ?? null;
+  const answer = answerOf(row, await handle(row, deps.services, request), deps.log);
   if (audit !== undefined && answer.status < 400) {
-    const { actor, params, requestId } = request;
-    const entry = audit({ actor, params, requestId, answer });
-    await attempt(deps.log, `no audit entry was written for ${row.id}`, () => deps.services.audit.record(entry));
+    await attempt(deps.log, `no audit entry was written for ${row.id}`, async () => {
+      const after = (await snapshot?.(request, deps)) ?? null;
+      await deps.services.audit.record(audit({ ...request, answer, before, after }));
+    });
   }
   return answer;
+}
+
+/** In its caller's workspace and organisation; what is sent later, piece by piece, is made there too. */
+async function handle(row: Route, services: Services, request: AnyRequest): Promise<unknown> {
+  const scope = scopeOf(row.auth, request.actor);
+  const result = await withOrigin(request, () => inScope(scope, () => row.handle(request, services)));
+  if (scope === undefined) return result;
+  if (result instanceof EventStream) {
+    const { messages } = result as EventStream<unknown>;
+    return new EventStream((signal) => iterateInScope(scope, () => messages(signal)));
+  }
+  if (result instanceof Download) {
+    const { type, filename, pieces } = result;
+    return new Download({ type, filename, pieces: () => iterateInScope(scope, pieces) });
+  }
+  return result;
 }
 
 interface Caller {

@@ -199,7 +199,7 @@ const runs: readonly Route[] = [
     path: `${at}/run`,
     summary: 'Run a chain, drafts too',
     can: 'runtime.simulate',
-    audit: { action: 'workflow_chain.run', entity: 'workflow_chain_run' },
+    audit: { action: 'workflow_chain.run', entity: 'workflow_chain_run', snapshot: false },
     idempotent: true,
     accepts: ['text/plain'],
     bodyLimit: RUN_BODY_LIMIT,

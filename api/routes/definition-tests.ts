@@ -43,7 +43,7 @@ export const definitionTestRoutes: readonly Route[] = [
     summary:
       'Run one node of the draft and answer its output within 30 seconds; the rest of the draft may be unfinished',
     idempotent: true,
-    audit: { entity: 'run' },
+    audit: { entity: 'run', snapshot: false },
     body: NodeTestBody,
     reply: NodeTestResult,
     errors: { 404: 'The draft has no such node', 422: '`blockers` of the node itself' },
@@ -57,7 +57,7 @@ export const definitionTestRoutes: readonly Route[] = [
     path: `${one}/test-run`,
     summary: 'Run the draft with its pinned results; effects are only shown unless their nodes are listed',
     idempotent: true,
-    audit: { entity: 'run' },
+    audit: { entity: 'run', snapshot: false },
     body: z
       .strictObject({ input: JsonValue.default(null), live: Live })
       .prefault({})

@@ -88,7 +88,7 @@ export const runtimeWorkflowRoutes: readonly Route[] = [
     path: ofWorkflow,
     summary: 'Start a conversation with a workflow, its draft unless told otherwise',
     can: 'runtime.simulate',
-    audit: { entity },
+    audit: { entity, snapshot: false },
     idempotent: true,
     body: NewSession,
     status: 201,

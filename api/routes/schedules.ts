@@ -128,6 +128,7 @@ export const scheduleRoutes: readonly Route[] = [
     auth: 'workspace',
     can: 'schedule.write',
     idempotent: true,
+    audit: { entity: 'schedules', snapshot: false },
     errors: { 404: NO_SCHEDULE, 409: 'its chain cannot run now' },
     reply: z.object({
       status: z.literal('fired'),

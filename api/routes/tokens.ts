@@ -90,6 +90,7 @@ export const tokenRoutes: readonly Route[] = [
         action: 'adminTokens.create',
         entityType: 'token',
         entityId: params.id,
+        after: { workspace_id: minted.workspace_id },
         requestId,
       });
       return new Reply(minted, { status: 201, headers });

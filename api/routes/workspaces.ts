@@ -96,6 +96,7 @@ export const workspaceRoutes: readonly Route[] = [
         action: 'workspaces.create',
         entityType: 'workspace',
         entityId: created.id,
+        after: { ...created },
         requestId,
       });
       return created;

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { derivedId } from '../../db/ids.js';
 import { scoped } from '../../db/scoped.js';
 import { insertWait } from '../../db/waits.js';
+import { findWorkspace } from '../../db/workspaces.js';
 import type { Database } from '../../db/client.js';
 import { visitKey, waitToken } from '../../workflows/contract/ids.js';
 import { compileApproval, APPROVAL_NODE } from '../../workflows/definition/approval.js';
@@ -167,12 +168,9 @@ async function announceRequest(
     requestId: null,
   };
   const details = { action: asked.action, reason: asked.reason };
-  await audit.record({ ...entry, workspaceId: actor.workspaceId, action: 'APPROVAL_REQUESTED', metadata: details });
-  const workspace = await db
-    .selectFrom('workspaces')
-    .select('parent_id')
-    .where('id', '=', actor.workspaceId)
-    .executeTakeFirst();
+  const requested = { ...entry, action: 'APPROVAL_REQUESTED', metadata: details };
+  await audit.record({ ...requested, workspaceId: actor.workspaceId, after: { ...details, status: 'pending' } });
+  const workspace = await findWorkspace(db, actor.workspaceId);
   if (workspace?.parent_id === undefined || workspace.parent_id === null) return;
   const metadata = { ...details, id: asked.id, approval_id: asked.id, from_workspace_id: actor.workspaceId };
   await audit.record({ ...entry, workspaceId: workspace.parent_id, action: 'APPROVAL_ESCALATED', metadata });
@@ -216,6 +214,7 @@ async function decideApproval({ db, runs, audit }: ApprovalDeps, decide: DecideA
   const as = await identitiesOf(db, actor);
   const result = await runs.decide({ run, token: approvalId, decision, input: undefined, note, by, as, seed });
   if (result === 'settled') throw gone;
+  const status = decision === 'approve' ? 'approved' : 'denied';
   await audit.record({
     workspaceId,
     actorType: 'approver',
@@ -223,7 +222,9 @@ async function decideApproval({ db, runs, audit }: ApprovalDeps, decide: DecideA
     action: decision === 'approve' ? 'APPROVAL_APPROVED' : 'APPROVAL_DENIED',
     entityType: 'approval',
     entityId: approvalId,
-    metadata: { approval_id: approvalId, decision: decision === 'approve' ? 'approved' : 'denied', decided_by: by },
+    metadata: { approval_id: approvalId, decision: status, decided_by: by },
+    before: { action: approval.action, status: approval.status },
+    after: { action: approval.action, status, decided_by: by, note },
     requestId: null,
   });
 }

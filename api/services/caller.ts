@@ -1,5 +1,6 @@
 import { findPrincipal } from '../../db/principals.js';
 import type { Database } from '../../db/client.js';
+import { unscoped } from '../../db/scope.js';
 import type { Role } from '../../db/tables.js';
 import type { Actor, ActorType } from '../actor.js';
 import { roles, strongestRole } from './roles.js';
@@ -10,10 +11,13 @@ export async function identitiesOf(db: Database, actor: Actor): Promise<readonly
   if (standing !== undefined) return [actor.id, ...rolesFrom(standing)];
   if (actor.type !== 'user' || actor.sessionId === null) return [actor.id];
   const { id: userId, sessionId, workspaceId } = actor;
-  const [principal, user] = await Promise.all([
-    findPrincipal(db, { sessionId, userId, workspaceId }),
-    db.selectFrom('users').select('email').where('id', '=', userId).executeTakeFirst(),
-  ]);
+  // the caller's own session and account, which a guest of this workspace has in another organisation
+  const [principal, user] = await unscoped(() =>
+    Promise.all([
+      findPrincipal(db, { sessionId, userId, workspaceId }),
+      db.selectFrom('users').select('email').where('id', '=', userId).executeTakeFirst(),
+    ]),
+  );
   const role = strongestRole(principal?.roles ?? []);
   return [
     userId,

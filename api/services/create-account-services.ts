@@ -1,4 +1,5 @@
 import type { Database } from '../../db/client.js';
+import { unscopedService } from '../../db/scope.js';
 import type { Logger } from '../../db/log.js';
 import type { ApiConfig } from '../config.js';
 import type { TokenSigner } from './access-tokens.js';
@@ -38,7 +39,8 @@ export function createAccountServices({ config, db, signer, audit, log }: Accoun
     behind,
     devOutbox: createDevOutbox({ db }),
     emailVerification: createEmailVerification(deps),
-    passwords: createPasswordService(deps),
+    // a person's, in whichever organisations they are
+    passwords: unscopedService(createPasswordService(deps)),
     userSessions: createUserSessionService({ db, audit, signer }),
   };
 }

@@ -1,4 +1,5 @@
 import type { Database } from '../../db/client.js';
+import { unscopedService } from '../../db/scope.js';
 import type { Vault } from '../../db/vault/vault.js';
 import type { ApiConfig } from '../config.js';
 import type { TokenSigner } from './access-tokens.js';
@@ -40,15 +41,19 @@ export function createAdmission(deps: AdmissionServiceDeps): AdmissionServices {
   const mail = { db, mailer, publicUrl, onError };
   return {
     registration: createRegistrationService({ db, signup, audit, auth, sendVerification }),
-    invites: createInviteService(mail),
-    signupRequests: createSignupRequestService({ ...mail, signup }),
-    serviceAccounts: createServiceAccountService({
-      db,
-      vault,
-      signer,
-      trust: config.serviceAccounts,
-      audit,
-    }),
+    // of people who are not in yet
+    invites: unscopedService(createInviteService(mail)),
+    signupRequests: unscopedService(createSignupRequestService({ ...mail, signup })),
+    // operators look at every organisation's
+    serviceAccounts: unscopedService(
+      createServiceAccountService({
+        db,
+        vault,
+        signer,
+        trust: config.serviceAccounts,
+        audit,
+      }),
+    ),
     tenants: createTenantService({ db, ...rules }),
   };
 }

@@ -1,5 +1,6 @@
 import type { Database } from '../../db/client.js';
 import { createLoginGuards, type LockRule } from '../../db/login-guards.js';
+import { unscopedService } from '../../db/scope.js';
 import { totpSecret } from '../../db/vault/sealed-columns.js';
 import type { Vault } from '../../db/vault/vault.js';
 import { createApiKeyService, type ApiKeyService } from './api-keys.js';
@@ -37,7 +38,8 @@ export const createKeyServices = ({ mfa, ...deps }: KeyDeps): KeyServices => ({
   orgTokens: createOrgTokenService(deps),
   members: createMemberService(deps),
   invitations: createInvitationService(deps),
-  orgSecurity: createOrgSecurityService(deps),
+  // a member's session begun in another organisation opens this one too
+  orgSecurity: unscopedService(createOrgSecurityService(deps)),
 });
 
 /** By itself, because signing in needs it. */

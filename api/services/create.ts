@@ -40,7 +40,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
   const secrets = { db, vault };
   const limits = createTenantLimits(db);
   const urlRules = createUrlRules(limits, config.egressAllow);
-  const audit = createAuditService({ db });
+  const audit = createAuditService({ db, masterKey: config.masterKey });
   const runs = createRunService({ db, temporal, log });
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
   const identity = createIdentity({ config, ...secrets, audit, log });

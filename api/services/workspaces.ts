@@ -3,6 +3,7 @@ import type { Vault } from '../../db/vault/vault.js';
 import { insertMembership, insertTenant, PLATFORM_TENANT } from '../../db/identity.js';
 import { derivedId } from '../../db/ids.js';
 import { insertSealed, sealSecret } from '../../db/secrets.js';
+import { unscoped } from '../../db/scope.js';
 import type { Role } from '../../db/tables.js';
 import {
   countUse,
@@ -87,7 +88,8 @@ export function createWorkspaceService(deps: WorkspaceDeps): WorkspaceService {
       if (tree === undefined) throw notFound('workspace', id);
       return tree;
     },
-    update: (actor, id, patch) => update(db, actor, { ...patch, id }),
+    // a move looks at both sides, and a parent of another organisation is refused by name
+    update: (actor, id, patch) => unscoped(() => update(db, actor, { ...patch, id })),
     remove: (id) => remove(db, id),
   };
 }

@@ -1,4 +1,5 @@
 import { sql, type Kysely } from 'kysely';
+import { ofSystem, protect } from '../row-security.js';
 
 /** The development outbox, and the tokens that are sent by mail. */
 const statements = [
@@ -25,6 +26,7 @@ const statements = [
   )`,
   `create index one_time_tokens_user on one_time_tokens (user_id, purpose)`,
   `create index one_time_tokens_age on one_time_tokens (expires_at)`,
+  ...['mails', 'one_time_tokens'].flatMap((table) => protect(table, ofSystem)),
 ];
 
 export async function up(db: Kysely<unknown>): Promise<void> {

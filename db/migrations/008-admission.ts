@@ -1,4 +1,5 @@
 import { sql, type Kysely } from 'kysely';
+import { ofSystem, ofTenant, protect } from '../row-security.js';
 
 /** Who may come in: requests for access, invites and their reservations, single-use nonces, and organisations' settings. */
 const statements = [
@@ -55,6 +56,11 @@ const statements = [
     flags jsonb not null,
     updated_at timestamptz not null default now()
   )`,
+  ...protect('tenant_settings', ofTenant),
+  // of people who are not in yet, and of programs of every organisation
+  ...['signup_requests', 'signup_invites', 'signup_invite_reservations', 'service_account_nonces'].flatMap((table) =>
+    protect(table, ofSystem),
+  ),
 ];
 
 export async function up(db: Kysely<unknown>): Promise<void> {

@@ -1,4 +1,5 @@
 import { sql, type Kysely } from 'kysely';
+import { ofWorkspaceTenant, protect } from '../row-security.js';
 
 /** Invitations to workspaces, and one live API key a name. */
 const statements = [
@@ -19,6 +20,7 @@ const statements = [
   `create index member_invitations_workspace on member_invitations (workspace_id, id desc)`,
   `create unique index member_invitations_open on member_invitations (workspace_id, email)
     where accepted_at is null and revoked_at is null`,
+  ...protect('member_invitations', ofWorkspaceTenant),
 ];
 
 export async function up(db: Kysely<unknown>): Promise<void> {

@@ -1,4 +1,5 @@
 import { sql, type Kysely } from 'kysely';
+import { ofSystem, ofTenant, protect } from '../row-security.js';
 
 /** Single sign-on of an organisation with its own identity providers, and names of deployments. */
 const statements = [
@@ -49,6 +50,9 @@ const statements = [
   `alter table sessions add column bound_tenant_id text references tenants`,
   `create unique index deployments_name on deployments (definition_id, name)
     where name is not null and revoked_at is null`,
+  ...protect('sso_providers', ofTenant),
+  ...protect('user_identities', ofTenant),
+  ...protect('sso_states', ofSystem),
 ];
 
 export async function up(db: Kysely<unknown>): Promise<void> {

@@ -1,4 +1,5 @@
 import { sql, type Kysely } from 'kysely';
+import { ofSystem, protect } from '../row-security.js';
 
 /** Data keys, wrapped by the master key or a key service, and how far their rotation is. */
 const statements = [
@@ -19,6 +20,8 @@ const statements = [
   )`,
   // two that are started at once work on one rotation
   `create unique index key_rotations_open on key_rotations ((true)) where finished_at is null`,
+  // who may open what is the vault's to say, whoever asks
+  ...['data_keys', 'key_rotations'].flatMap((table) => protect(table, ofSystem)),
 ];
 
 export async function up(db: Kysely<unknown>): Promise<void> {

@@ -143,18 +143,6 @@ export interface IdentityTables {
     revoked_at: Date | null;
   };
   secrets: { workspace_id: string; name: string; ciphertext: string; created_at: Created; updated_at: Created };
-  audit_events: {
-    id: string;
-    workspace_id: string | null;
-    actor_type: string;
-    actor_id: string;
-    action: string;
-    entity_type: string;
-    entity_id: string;
-    metadata: JSONColumnType<Record<string, Json>, string | undefined, never>;
-    request_id: string | null;
-    created_at: Created;
-  };
   idempotency_keys: {
     scope: string;
     route: string;

@@ -185,6 +185,7 @@ export interface RunTables {
   /** Recorded results that a continued run starts with. */
   run_reuse: {
     run_id: string;
+    workspace_id: string;
     key: string;
     output: Jsonb<Value>;
     port: Port;

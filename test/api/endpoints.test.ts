@@ -65,6 +65,7 @@ const own = new Set([
   'POST /v1/runs/{}/continue',
   'POST /v1/runs/{}/replay',
   'POST /v1/runs/bulk',
+  'GET /v1/audit/export',
   'GET /v1/runs/failures',
   'POST /v1/events',
   'GET /v1/definitions',

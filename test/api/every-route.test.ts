@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { paramNames } from '../../api/http/mount.js';
+import { paramNames } from '../../api/http/paths.js';
 import type { Route } from '../../api/http/route.js';
 import { operatorScopes } from '../../api/services/scopes.js';
 import { startEveryRow, type EveryRow } from '../support/every-row.js';

@@ -12,6 +12,7 @@ import { startTestApi, type Person, type TestApi } from '../support/api.js';
 import { noFlush, seedRun, stepRecord } from '../support/runs.js';
 import { silentTemporal } from '../support/silent-temporal.js';
 import { listenTo, type Listen, type Listening, type Message } from '../support/sse.js';
+import { asOwner } from '../support/database.js';
 import { until } from '../support/until.js';
 
 let api: TestApi;
@@ -204,8 +205,10 @@ test('news that are lost, with the connection that hears them, cost nothing', as
   await stream.next();
   const broken = await until(
     () =>
-      sql<{ n: number }>`select count(pg_terminate_backend(pid))::int as n from pg_stat_activity
-      where application_name = 'keelson-news' and datname = current_database()`.execute(db),
+      asOwner(api.databaseUrl, (owner) =>
+        sql<{ n: number }>`select count(pg_terminate_backend(pid))::int as n from pg_stat_activity
+          where application_name = 'keelson-news' and datname = current_database()`.execute(owner),
+      ),
     ({ rows }) => (rows[0]?.n ?? 0) > 0,
   );
   expect(broken.rows).toEqual([{ n: 1 }]);

@@ -81,7 +81,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
 async function startDatabase(folder: string, port: number): Promise<Server & { readonly url: string }> {
   const dataDir = path.join(folder, 'postgres');
   let server = await startPostgres({ dataDir, port });
-  const db = openDatabase({ url: server.url, maxConnections: 1 });
+  const db = openDatabase({ url: server.url, as: 'owner', maxConnections: 1 });
   await migrate(db);
   await db.destroy();
   return {

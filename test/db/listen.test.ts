@@ -4,7 +4,7 @@ import { createBell, createRunNews, type RunNews } from '../../db/listen.js';
 import { appendRunEvent } from '../../db/run-events.js';
 import type { Database } from '../../db/client.js';
 import type { RunRef } from '../../workflows/contract/run.js';
-import { testDatabase, type TestDatabase } from '../support/database.js';
+import { asOwner, testDatabase, type TestDatabase } from '../support/database.js';
 import { newRunRef, seedRun, seedWorkspaces } from '../support/runs.js';
 import { until } from '../support/until.js';
 
@@ -26,10 +26,12 @@ afterAll(async () => {
 const say = (run: RunRef): Promise<void> => appendRunEvent(db, run.runId, { type: 'log', data: {} });
 
 const listeners = () =>
-  sql<{ readonly pid: number }>`select pid from pg_stat_activity
-    where application_name = 'keelson-news' and datname = current_database() and state = 'idle'`
-    .execute(db)
-    .then(({ rows }) => rows);
+  asOwner(database.url, (owner) =>
+    sql<{ readonly pid: number }>`select pid from pg_stat_activity
+      where application_name = 'keelson-news' and datname = current_database() and state = 'idle'`
+      .execute(owner)
+      .then(({ rows }) => rows),
+  );
 
 /** Counts what it is told. */
 function follower(of: { readonly workspaceId: string; readonly runId?: string }) {
@@ -72,7 +74,7 @@ test('after a break everybody is told to look again', async () => {
   const waiting = follower(run);
   const [first] = await until(listeners, (rows) => rows.length === 1);
   const before = waiting.count();
-  await sql`select pg_terminate_backend(${first?.pid})`.execute(db);
+  await asOwner(database.url, (owner) => sql`select pg_terminate_backend(${first?.pid})`.execute(owner));
   await until(
     () => Promise.resolve(waiting.count()),
     (count) => count > before,

@@ -56,7 +56,7 @@ export function createWorld(db: Database, options: Partial<AuthDeps> = {}): Worl
   const masterKey = options.masterKey ?? Buffer.alloc(32, 7);
   const vault = vaultOf(db, masterKey);
   const errors: unknown[] = [];
-  const audit = createAuditService({ db });
+  const audit = createAuditService({ db, masterKey });
   const auth = createAuthService({
     db,
     masterKey,

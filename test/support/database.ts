@@ -34,6 +34,16 @@ export async function testDatabase(): Promise<TestDatabase> {
   };
 }
 
+/** As the login itself: no policy holds it back, and it sees and ends the connections of all. */
+export async function asOwner<T>(url: string, work: (db: Database) => Promise<T>): Promise<T> {
+  const db = openDatabase({ url, as: 'owner', maxConnections: 1 });
+  try {
+    return await work(db);
+  } finally {
+    await db.destroy();
+  }
+}
+
 /** The Postgres itself, for a test that needs an empty database or the server. */
 export function testPostgres(): Promise<{ readonly url: string; readonly pid: number }> {
   return once('postgres', async () => {
@@ -45,7 +55,7 @@ export function testPostgres(): Promise<{ readonly url: string; readonly pid: nu
 
 async function makeTemplate(server: string): Promise<string> {
   await execute(server, `create database ${TEMPLATE}`);
-  const db = openDatabase({ url: urlOf(server, TEMPLATE), maxConnections: 2 });
+  const db = openDatabase({ url: urlOf(server, TEMPLATE), as: 'owner', maxConnections: 2 });
   try {
     await migrate(db);
   } finally {
