@@ -3,6 +3,8 @@ export default {
   testMatch: ['**/*.test.js'],
   transform: {},
   testEnvironment: 'node',
+  // each file spends much of its time on loading modules; the servers they share have work for no more
+  maxWorkers: 2,
   testTimeout: 30_000,
   globalSetup: '<rootDir>/dist/test/support/global-setup.js',
   globalTeardown: '<rootDir>/dist/test/support/global-teardown.js',

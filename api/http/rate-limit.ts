@@ -6,7 +6,6 @@ import {
   type RateLimiterAbstract,
 } from 'rate-limiter-flexible';
 import type { Database } from '../../db/client.js';
-import { unscoped } from '../../db/scope.js';
 import { tooMany } from './errors.js';
 import type { Actor } from '../actor.js';
 import { networkOf } from '../address.js';

@@ -45,6 +45,7 @@ export const apiKeyRoutes: readonly Route[] = [
     auth: 'tenant',
     query: Page,
     reply: pageOf(ApiKey),
+    errors: { 403: 'keys are managed by people' },
     handle: ({ actor, query }, { apiKeys }) => apiKeys.list(actor, query),
   }),
   route({

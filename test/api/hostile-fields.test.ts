@@ -205,6 +205,7 @@ describe('a field that a row does not name', () => {
 
   test('changes nothing of others when every row is called with it', async () => {
     const before = await snapshot();
+    const faults: string[] = [];
     for (const row of api.rows.filter((each) => isOpen(each) && each.auth !== 'admin')) {
       const path = row.path.replaceAll(/:(\w+)/g, (_, name: string) =>
         encodeURIComponent(
@@ -222,8 +223,10 @@ describe('a field that a row does not name', () => {
         headers: { ...(row.auth === 'none' ? {} : { authorization: api.owner }), 'content-type': 'application/json' },
         body: JSON.stringify({ ...extras, ...aimed, ...fitting(row) }),
       });
-      expect({ id: row.id, status: answer.status, isFault: answer.status >= 500 }).toMatchObject({ isFault: false });
+      const isSaid = row.errors?.[answer.status] !== undefined;
+      if (answer.status >= 500 && !isSaid) faults.push(`${row.id}: ${answer.status} ${answer.text.slice(0, 200)}`);
     }
+    expect(faults).toEqual([]);
     expect(await snapshot()).toEqual(before);
   });
 });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { operatorScopes } from '../../api/services/scopes.js';
 import type { Route } from '../../api/http/route.js';
 import { startEveryRow, type EveryRow } from '../support/every-row.js';
 import { send, type Answered } from '../support/http.js';
@@ -42,7 +43,8 @@ const writers = (): readonly { readonly row: Route; readonly call: (body: string
   api.rows
     .filter(({ body, auth }) => body !== undefined && auth !== 'embed')
     .map((row) => {
-      const authorization = row.auth === 'admin' ? api.admin : api.owner;
+      const isForOperators = row.auth === 'admin' || operatorScopes.some((scope) => scope === row.scope);
+      const authorization = isForOperators ? api.admin : api.owner;
       const headers = { 'content-type': 'application/json', ...(row.auth === 'none' ? {} : { authorization }) };
       return { row, call: (body) => send(api.url + pathOf(row), { method: row.method, headers, body }) };
     });

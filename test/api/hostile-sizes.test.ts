@@ -100,7 +100,7 @@ test.each([
   const kit = await start();
   const answer = await sendRaw(kit.port, `GET /things HTTP/1.1\r\nHost: x\r\n${more}\r\n`);
   expect(answer.status).toBe(431);
-  expect(JSON.parse(answer.body)).toMatchObject({ error: { message: 'The request headers are too large.' } });
+  expect(JSON.parse(answer.body)).toMatchObject({ error: { code: 'headers_too_large' } });
 });
 
 test('a huge path is refused and not repeated whole', async () => {
