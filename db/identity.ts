@@ -219,3 +219,13 @@ export async function insertMembership(
     .onConflict((conflict) => conflict.columns(['user_id', 'workspace_id']).doNothing())
     .execute();
 }
+
+/** Whoever got mail at the address has it. */
+export async function verifyAddress(db: Database, userId: string): Promise<void> {
+  await db
+    .updateTable('users')
+    .set({ email_verified_at: sql<Date>`now()` })
+    .where('id', '=', userId)
+    .where('email_verified_at', 'is', null)
+    .execute();
+}

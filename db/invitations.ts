@@ -135,16 +135,6 @@ export async function takeInvitation(db: Database, id: string): Promise<boolean>
   return row !== undefined;
 }
 
-/** Whoever got mail at the address has it. */
-export async function verifyAddress(db: Database, userId: string): Promise<void> {
-  await db
-    .updateTable('users')
-    .set({ email_verified_at: sql<Date>`now()` })
-    .where('id', '=', userId)
-    .where('email_verified_at', 'is', null)
-    .execute();
-}
-
 /** Whether somebody with this address is a member of the workspace itself. */
 export async function isMemberByEmail(
   db: Database,

@@ -1,6 +1,6 @@
 import type { Database } from '../../db/client.js';
 import { randomToken, sha256Hex } from '../../db/crypto.js';
-import { findLogin, insertMembership, insertUser, type Login } from '../../db/identity.js';
+import { findLogin, insertMembership, insertUser, verifyAddress, type Login } from '../../db/identity.js';
 import { newId } from '../../db/ids.js';
 import {
   findOpenInvitation,
@@ -9,7 +9,6 @@ import {
   listInvitations,
   revokeInvitation,
   takeInvitation,
-  verifyAddress,
   type InvitationRow,
   type OpenInvitation,
 } from '../../db/invitations.js';

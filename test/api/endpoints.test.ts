@@ -112,10 +112,13 @@ const own = new Set([
 
 /** Areas that are whole; every row of theirs must stay mounted. */
 const finished: readonly string[] = [
+  'agent-studio auth',
   'agent-studio docs',
   'agent-studio health',
+  'service auth',
   'service health',
   'service tenants',
+  'studio auth',
   'studio chains',
   'studio graph-workflows',
   'integrations schedules',
