@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { eventStreamType, type Route } from '../../api/http/route.js';
 import { routes } from '../../api/routes/index.js';
 import { allRoutes } from '../../api/server.js';
@@ -10,6 +10,9 @@ import { send, type Answered } from '../support/http.js';
 import { silentTemporal } from '../support/silent-temporal.js';
 
 // Every guarded row with every kind of credential: the right code each.
+
+// some thousands of requests
+jest.setTimeout(180_000);
 
 let api: TestApi;
 let owner: Person;

@@ -40,7 +40,7 @@ async function newKey(rateLimit: number | null): Promise<string> {
       id: newId('key'),
       tenant_id: workspace.tenant_id,
       workspace_id: person.workspace.id,
-      name: 'k',
+      name: newId('key'),
       environment: 'live',
       key_hash: sha256Hex(key),
       prefix: 'as_live_x',
