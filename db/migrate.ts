@@ -12,6 +12,7 @@ import * as keys from './migrations/009-keys.js';
 import * as sso from './migrations/010-sso.js';
 import * as usage from './migrations/011-usage.js';
 import * as vault from './migrations/012-vault.js';
+import * as principal from './migrations/013-principal.js';
 
 const migrations: Record<string, Migration> = {
   '001-foundation': foundation,
@@ -26,6 +27,7 @@ const migrations: Record<string, Migration> = {
   '010-sso': sso,
   '011-usage': usage,
   '012-vault': vault,
+  '013-principal': principal,
 };
 
 /** Brings the schema up to date; safe to call from any number of processes at once. Answers the names applied. */

@@ -30,27 +30,9 @@ export async function findPrincipal(
   asked: { readonly sessionId: string; readonly userId: string; readonly workspaceId: string | undefined },
 ): Promise<Principal | undefined> {
   const { rows } = await sql<Principal>`
-    with recursive caller as (
-      select s.user_id, s.mfa_at, s.last_seen_at, u.email_verified_at, s.bound_tenant_id,
-        u.is_platform_admin and coalesce(s.bound_tenant_id, ${PLATFORM_TENANT}) = ${PLATFORM_TENANT} as is_platform_admin, t.id as tenant_id, t.mfa_policy,
-        coalesce(${asked.workspaceId ?? null}::text, s.workspace_id) as workspace_id
-      from sessions s join users u on u.id = s.user_id
-      join workspaces home on home.id = s.workspace_id join tenants t on t.id = home.tenant_id
-      where s.id = ${asked.sessionId} and s.user_id = ${asked.userId} and s.revoked_at is null and s.expires_at > now()
-        and u.disabled_at is null and t.is_active
-    ), line as (
-      select w.id, w.parent_id, w.tenant_id from workspaces w join caller on w.id = caller.workspace_id
-        where w.deleted_at is null and coalesce(caller.bound_tenant_id, w.tenant_id) = w.tenant_id
-      union
-      select p.id, p.parent_id, p.tenant_id from workspaces p join line on p.id = line.parent_id where p.deleted_at is null
-    )
-    select user_id as "userId", caller.tenant_id as "tenantId", workspace_id as "workspaceId",
-      (select tenant_id from line where id = caller.workspace_id) as "workspaceTenantId",
-      (select role from tenant_members m where m.tenant_id = caller.tenant_id and m.user_id = caller.user_id) as "tenantRole",
-      is_platform_admin as "isPlatformAdmin", email_verified_at is not null as "isVerified",
-      mfa_policy as "mfaPolicy", mfa_at is not null as "hasMfa", last_seen_at as "lastSeenAt",
-      array(select m.role from memberships m join line on line.id = m.workspace_id where m.user_id = caller.user_id) as roles
-    from caller`.execute(db);
+    select * from principal_of(${asked.sessionId}, ${asked.userId}, ${asked.workspaceId ?? null}, ${PLATFORM_TENANT})`.execute(
+    db,
+  );
   return rows[0];
 }
 
