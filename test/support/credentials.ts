@@ -8,6 +8,7 @@ import type { Database } from '../../db/client.js';
 import { deriveKey, sha256Hex } from '../../db/crypto.js';
 import { derivedId, newId, newSeed } from '../../db/ids.js';
 import type { Role } from '../../db/tables.js';
+import { publish } from './commands.js';
 import { ADMIN_TOKEN, MASTER_KEY, type Person, type TestApi } from './api.js';
 
 /** A credential as a caller sends it, with what the rules say it is worth. */
@@ -177,7 +178,13 @@ async function tokens({ api, owner, stranger }: Stage): Promise<readonly Credent
       isForeign: true,
     },
     bad("a revoked organisation's token", bearer(await mintOrg(api.db, owner, true))),
-    bad('a revoked embed token', bearer(`cdp_${randomBytes(32).toString('base64url')}`)),
+    {
+      ...nothing,
+      name: 'an embed token',
+      headers: bearer(await mintEmbed(api.db, owner)),
+      opens: new Set<Auth>(['embed']),
+    },
+    bad('a revoked embed token', bearer(await mintEmbed(api.db, owner, true))),
     {
       ...nothing,
       name: 'ADMIN_TOKEN',
@@ -193,6 +200,28 @@ async function tokens({ api, owner, stranger }: Stage): Promise<readonly Credent
 export const tenantOf = async (db: Database, person: Person): Promise<string> =>
   (await db.selectFrom('users').select('tenant_id').where('id', '=', person.userId).executeTakeFirstOrThrow())
     .tenant_id;
+
+async function mintEmbed(db: Database, person: Person, revoked = false): Promise<string> {
+  const token = `cdp_${randomBytes(32).toString('base64url')}`;
+  const { id } = await publish(db, person, { slug: `embedded-${newSeed()}` });
+  await db
+    .insertInto('deployments')
+    .values({
+      id: newId('dep'),
+      workspace_id: person.workspace.id,
+      definition_id: id,
+      channel: 'web',
+      name: null,
+      token_hash: sha256Hex(token),
+      prefix: token.slice(0, 12),
+      allowed_origins: [],
+      created_by: person.userId,
+      last_used_at: null,
+      revoked_at: revoked ? new Date() : null,
+    })
+    .execute();
+  return token;
+}
 
 async function mintOrg(db: Database, person: Person, revoked = false): Promise<string> {
   const token = `org_${randomBytes(32).toString('base64url')}`;
