@@ -1,15 +1,9 @@
-import path from 'node:path';
 import { verifyAudit } from '../db/audit-verify.js';
 import { createAuditSeal } from '../db/audit-seal.js';
 import { openDatabase } from '../db/client.js';
-import { keySettings, keyVariables, type KeySettings } from '../db/key-settings.js';
-import { sharedVariables } from '../db/settings.js';
-import { readVariables } from '../db/variables.js';
 import { openKeys } from '../db/vault/open.js';
-import { messageOf, StartError } from './errors.js';
-import { localPostgresUrl } from './postgres.js';
-import { readKeptSecrets } from './secrets.js';
-import { localVariables } from './settings.js';
+import { messageOf } from './errors.js';
+import { readSource } from './source.js';
 
 /** `npm run audit:verify`: one line a chain; ends with 1 and the first broken entry if one is. */
 async function main(): Promise<boolean> {
@@ -30,25 +24,6 @@ async function main(): Promise<boolean> {
   } finally {
     await db.destroy();
   }
-}
-
-interface Source {
-  readonly url: string;
-  readonly settings: KeySettings;
-}
-
-/** The variables, or what `npm start` keeps in its data folder while it runs. */
-function readSource(): Source {
-  const { KEELSON_DATA_DIR } = readVariables(localVariables, process.env);
-  const root = path.resolve(KEELSON_DATA_DIR);
-  const kept = readKeptSecrets(root)?.masterKey;
-  const url = process.env.DATABASE_URL ?? localPostgresUrl(path.join(root, 'postgres'));
-  if (url === undefined) throw new StartError('DATABASE_URL is not set, and no npm start runs here: set it.');
-  const own =
-    kept === undefined || process.env.KEELSON_MASTER_KEY_FILE !== undefined ? {} : { KEELSON_MASTER_KEY: kept };
-  const { DATABASE_URL } = sharedVariables;
-  const given = readVariables({ ...keyVariables, DATABASE_URL }, { ...own, ...process.env, DATABASE_URL: url });
-  return { url: given.DATABASE_URL, settings: keySettings(given) };
 }
 
 try {

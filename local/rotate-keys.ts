@@ -1,13 +1,12 @@
 import { openDatabase, type Database } from '../db/client.js';
-import { keySettings, keyVariables } from '../db/key-settings.js';
-import { sharedVariables } from '../db/settings.js';
-import { readVariables, SettingsError } from '../db/variables.js';
+import { SettingsError } from '../db/variables.js';
 import { createDataKeys } from '../db/vault/data-keys.js';
 import { wrappersOf } from '../db/vault/open.js';
 import { rotateDataKeys } from '../db/vault/rotate-data.js';
 import { rewrapDataKeys } from '../db/vault/rotate-master.js';
 import { createVault } from '../db/vault/vault.js';
 import { messageOf } from './errors.js';
+import { readSource } from './source.js';
 
 type Wrappers = ReturnType<typeof wrappersOf>['wrappers'];
 type Task = (db: Database, wrappers: Wrappers, signal: AbortSignal) => Promise<boolean>;
@@ -19,11 +18,11 @@ async function main(args: readonly string[]): Promise<void> {
   const task = tasks[args.join(' ')];
   if (task === undefined)
     throw new SettingsError('Say what to rotate: --data seals every secret anew, --master wraps the data keys anew.');
-  const given = readVariables({ ...keyVariables, DATABASE_URL: sharedVariables.DATABASE_URL }, process.env);
-  const { wrappers } = wrappersOf(keySettings(given));
+  const { url, settings } = readSource();
+  const { wrappers } = wrappersOf(settings);
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-  const db = openDatabase({ url: given.DATABASE_URL, maxConnections: 4 });
+  const db = openDatabase({ url, maxConnections: 4 });
   try {
     const isFinished = await task(db, wrappers, stop.signal);
     if (!isFinished) console.log('Stopped before the end: run the same command again to go on.');

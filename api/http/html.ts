@@ -13,7 +13,7 @@ export const escapeHtml = (text: string): string => text.replaceAll(/[&<>"']/g, 
 /** Escaped, with its addresses as links. */
 export const linkedHtml = (text: string): string =>
   text
-    .split(/(https?:\/\/[^\s<>"']+)/)
+    .split(/(https?:\/\/[^\s<>"']*[^\s<>"'.,;:!?)])/)
     .map((part, index) => {
       const shown = escapeHtml(part);
       return index % 2 === 0 ? shown : `<a href="${shown}" rel="noreferrer">${shown}</a>`;

@@ -44,4 +44,20 @@ export const accountPageRoutes: readonly Route[] = [
       return Promise.resolve(shown('Set a new password', formOf('/api/v1/auth/password/confirm', token, fields)));
     },
   }),
+  route({
+    ...page,
+    id: 'accountPages.acceptInvitation',
+    path: '/account/accept-invitation',
+    summary: 'The page behind the link of an invitation',
+    query,
+    reply: z.string(),
+    handle: ({ query: { token } }) => {
+      const fields = `<label for="password">Your password or, for a new account, the one you want (at least 14 characters)</label>
+<input id="password" type="password" name="password" maxlength="200" autocomplete="current-password" required>
+<label for="totp_code">The code of your second factor, if your account has one</label>
+<input id="totp_code" name="totp_code" maxlength="20" autocomplete="one-time-code" inputmode="numeric">
+<button>Join the workspace</button>`;
+      return Promise.resolve(shown('Accept the invitation', formOf('/v1/auth/accept-invitation', token, fields)));
+    },
+  }),
 ];

@@ -138,6 +138,7 @@ export const memberRoutes: readonly Route[] = [
     auth: 'none',
     rate: 'auth',
     audit: false,
+    accepts: ['application/x-www-form-urlencoded'],
     body: z.object({
       token: z.string().min(1).max(200),
       password: z.string().min(1).max(1_000).optional(),

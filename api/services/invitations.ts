@@ -123,9 +123,9 @@ function letter(
     subject: `You are invited to the workspace ${workspace}`,
     text: [
       `You are invited to the workspace ${workspace} on ${publicUrl}, as ${role}.`,
-      `To accept, send this before ${expires_at.toISOString()}, with the password you want or, if you have an account, its own:`,
-      `POST ${publicUrl}/v1/auth/accept-invitation`,
-      JSON.stringify({ token, password: '...' }),
+      'To accept, open',
+      `${publicUrl}/account/accept-invitation?token=${token}`,
+      `The link works once, until ${expires_at.toUTCString()}.`,
       'If you expected no invitation, do nothing.',
     ].join('\n\n'),
   };

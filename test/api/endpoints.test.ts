@@ -42,6 +42,7 @@ const own = new Set([
   'GET /openapi-3.1.json',
   'GET /account/verify-email',
   'GET /account/reset-password',
+  'GET /account/accept-invitation',
   'PUT /v1/secrets/{}',
   'GET /v1/workspaces/egress',
   'PUT /v1/workspaces/egress',

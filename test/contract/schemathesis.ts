@@ -56,7 +56,7 @@ export async function fuzz(input: FuzzInput): Promise<FuzzResult> {
     [
       ...['-m', 'schemathesis.cli', 'run', `${url}/openapi.json`],
       ...['--phases', phases.join(','), '--max-examples', String(examples), '--seed', String(seed)],
-      ...['--checks', CHECKS.join(','), '--mode', 'all', '--continue-on-failure', '--no-shrink', '--workers', '2'],
+      ...['--checks', CHECKS.join(','), '--mode', 'all', '--continue-on-failure', '--no-shrink', '--workers', '1'],
       ...['--request-timeout', '20', '--suppress-health-check', 'all', '--warnings', 'off', '--no-color'],
       ...Object.entries(headers).flatMap(([name, value]) => ['--header', `${name}:${value}`]),
       ...leaveOut.flatMap((id) => ['--exclude-operation-id', id]),

@@ -30,7 +30,7 @@ export async function startPeople(): Promise<People> {
       .orderBy('id', 'desc')
       .executeTakeFirst();
   const tokenTo = async (email: string): Promise<string> =>
-    /"token":"([\w-]+)"/.exec((await mailTo(email))?.text ?? '')?.[1] ?? '';
+    /[?]token=([\w-]+)/.exec((await mailTo(email))?.text ?? '')?.[1] ?? '';
   const accept = (body: object): Promise<Answered> =>
     send(`${api.url}/v1/auth/accept-invitation`, {
       method: 'POST',

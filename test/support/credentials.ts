@@ -8,8 +8,8 @@ import type { Database } from '../../db/client.js';
 import { deriveKey, sha256Hex } from '../../db/crypto.js';
 import { derivedId, newId, newSeed } from '../../db/ids.js';
 import type { Role } from '../../db/tables.js';
-import { publish } from './commands.js';
 import { ADMIN_TOKEN, MASTER_KEY, type Person, type TestApi } from './api.js';
+import { mintEmbed, mintOrg, tenantOf } from './minted.js';
 
 /** A credential as a caller sends it, with what the rules say it is worth. */
 export interface Credential {
@@ -45,35 +45,31 @@ export async function everyCredential(stage: Stage): Promise<readonly Credential
   ];
 }
 
-const signingKey = (): Buffer => deriveKey(Buffer.from(MASTER_KEY, 'hex'), 'jwt');
+const masterKey = Buffer.from(MASTER_KEY, 'hex');
+const signer = createTokenSigner(masterKey);
 
 /** An access token like ours but for what `change` does to it. */
 function forge(
   person: Person,
-  {
-    key = signingKey(),
-    issuer = 'keelson',
-    exp = '30m',
-    type = 'access',
-  }: { key?: Buffer; issuer?: string; exp?: string; type?: string } = {},
+  { issuer = 'keelson', exp = '30m', type = 'access' }: { issuer?: string; exp?: string; type?: string } = {},
 ): Promise<string> {
   return new SignJWT({ sid: 'ses_none', type })
-    .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+    .setProtectedHeader({ alg: 'HS256', typ: 'JWT', kid: signer.keyId })
     .setSubject(`user:${person.userId}`)
     .setJti('jwt_forged')
     .setIssuer(issuer)
     .setAudience('keelson-api')
     .setIssuedAt(exp.startsWith('-') ? Math.floor(Date.now() / 1_000) - 7_200 : undefined)
     .setExpirationTime(exp)
-    .sign(key);
+    .sign(deriveKey(masterKey, 'jwt'));
 }
 
 const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 async function forgeries({ api, owner }: Stage): Promise<readonly Credential[]> {
   const [, payload = ''] = owner.token.split('.');
-  const unsigned = `${part({ alg: 'none', typ: 'JWT' })}.${payload}.`;
-  const foreign = `${part({ alg: 'HS256', typ: 'JWT' })}.${payload}`;
+  const unsigned = `${part({ alg: 'none', typ: 'JWT', kid: signer.keyId })}.${payload}.`;
+  const foreign = `${part({ alg: 'HS256', typ: 'JWT', kid: signer.keyId })}.${payload}`;
   const signature = createHmac('sha256', 'a key of somebody else').update(foreign).digest('base64url');
   const left = await api.signUp();
   await left.call('POST', '/v1/auth/logout');
@@ -84,7 +80,7 @@ async function forgeries({ api, owner }: Stage): Promise<readonly Credential[]> 
     .select('id')
     .where('user_id', '=', owner.userId)
     .executeTakeFirstOrThrow();
-  const refresh = createTokenSigner(Buffer.from(MASTER_KEY, 'hex')).issueRefresh(session.id);
+  const refresh = signer.issueRefresh(session.id);
   return [
     bad('nothing', {}),
     bad('an empty bearer', { authorization: 'Bearer' }),
@@ -197,50 +193,6 @@ async function tokens({ api, owner, stranger }: Stage): Promise<readonly Credent
   ];
 }
 
-export const tenantOf = async (db: Database, person: Person): Promise<string> =>
-  (await db.selectFrom('users').select('tenant_id').where('id', '=', person.userId).executeTakeFirstOrThrow())
-    .tenant_id;
-
-async function mintEmbed(db: Database, person: Person, revoked = false): Promise<string> {
-  const token = `cdp_${randomBytes(32).toString('base64url')}`;
-  const { id } = await publish(db, person, { slug: `embedded-${newSeed()}` });
-  await db
-    .insertInto('deployments')
-    .values({
-      id: newId('dep'),
-      workspace_id: person.workspace.id,
-      definition_id: id,
-      channel: 'web',
-      name: null,
-      token_hash: sha256Hex(token),
-      prefix: token.slice(0, 12),
-      allowed_origins: [],
-      created_by: person.userId,
-      last_used_at: null,
-      revoked_at: revoked ? new Date() : null,
-    })
-    .execute();
-  return token;
-}
-
-async function mintOrg(db: Database, person: Person, revoked = false): Promise<string> {
-  const token = `org_${randomBytes(32).toString('base64url')}`;
-  await db
-    .insertInto('org_tokens')
-    .values({
-      id: newId('org'),
-      tenant_id: await tenantOf(db, person),
-      name: newSeed(),
-      token_hash: sha256Hex(token),
-      prefix: token.slice(0, 12),
-      created_by: person.userId,
-      last_used_at: null,
-      revoked_at: revoked ? new Date() : null,
-    })
-    .execute();
-  return token;
-}
-
 async function keys({ api, owner, stranger }: Stage): Promise<readonly Credential[]> {
   const opens = new Set<Auth>(['user', 'member', 'workspace', 'tenant']);
   const mint = async (person: Person, scopes: readonly string[], revoked = false): Promise<string> => {
@@ -287,7 +239,6 @@ async function keys({ api, owner, stranger }: Stage): Promise<readonly Credentia
 
 /** A service account's tokens: alive, revoked, and the long-lived one that only buys access tokens. */
 async function serviceAccounts({ api, owner }: Stage): Promise<readonly Credential[]> {
-  const signer = createTokenSigner(Buffer.from(MASTER_KEY, 'hex'));
   const tenantId = await tenantOf(api.db, owner);
   const scopes = ['conversations:read'];
   const issue = async (use: 'access' | 'refresh', revoked = false): Promise<string> => {
