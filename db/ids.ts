@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomFillSync } from 'node:crypto';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
@@ -30,7 +30,7 @@ export type IdPrefix =
   | 'rot';
 
 export function newId(prefix: IdPrefix, now: number = Date.now()): string {
-  return `${prefix}_${encodeTime(now)}${encodeBytes(randomBytes(10))}`;
+  return `${prefix}_${encodeTime(now)}${encodeBytes(tenRandomBytes())}`;
 }
 
 /** The same id for the same seed and name: what a repeated request creates is created once. */
@@ -40,7 +40,20 @@ export function derivedId(prefix: IdPrefix, seed: string): string {
 }
 
 /** A seed for `derivedId`: its first ten characters are the time, so that derived ids sort too. */
-export const newSeed = (now: number = Date.now()): string => encodeTime(now) + encodeBytes(randomBytes(10));
+export const newSeed = (now: number = Date.now()): string => encodeTime(now) + encodeBytes(tenRandomBytes());
+
+/** A call to the system's randomness costs more than an id should, so that one fills many; each byte is used once. */
+const pool = Buffer.alloc(10 * 400);
+let used = pool.length;
+
+function tenRandomBytes(): Buffer {
+  if (used === pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  used += 10;
+  return pool.subarray(used - 10, used);
+}
 
 function encodeTime(now: number): string {
   let rest = now;

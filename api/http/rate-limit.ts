@@ -76,11 +76,14 @@ function writeHeaders(ctx: Context, limit: number, result: RateLimiterRes): void
 
 const secondsOf = ({ msBeforeNext }: RateLimiterRes): number => Math.max(1, Math.ceil(msBeforeNext / 1000));
 
+/** What of an actor its points hang on. */
+export type Counted = Pick<Actor, 'type' | 'id' | 'ratePerMinute'>;
+
 /** Whose points a request takes, and how many there are: the actor's where one is known, else the address's. */
 export function rateCaller(
   rate: RateClass,
   ctx: Context,
-  { actor, keyLimit }: { readonly actor?: Actor; readonly keyLimit?: number } = {},
+  { actor, keyLimit }: { readonly actor?: Counted; readonly keyLimit?: number } = {},
 ): { readonly key: string; readonly limit?: number } {
   if (rate === 'api' && actor !== undefined && actor.type !== 'anonymous') {
     const limit = actor.ratePerMinute ?? (actor.type === 'api_key' ? keyLimit : undefined);

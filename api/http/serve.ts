@@ -12,7 +12,7 @@ import { readCookies, writeCookies } from './cookies.js';
 import { ApiError, forbidden } from './errors.js';
 import { keyedRequest } from './idempotent.js';
 import type { Log } from './log.js';
-import { rateCaller, type RateLimiter } from './rate-limit.js';
+import { rateCaller, type Counted, type RateLimiter } from './rate-limit.js';
 import type { StreamSender } from './sse.js';
 import { readRawBody } from './raw-body.js';
 import { anonymous, type Actor, type Capability } from '../actor.js';
@@ -128,23 +128,22 @@ async function admit({ row, deps }: Prepared, ctx: Context, caller: Caller): Pro
   const rate = row.rate ?? 'api';
   if (rate !== 'api') await limiter.take(ctx, rate, rateCaller(rate, ctx));
   checkParams(caller.params);
-  return authorise({ row, deps }, ctx, {
-    ...caller,
-    known: async (actor) => {
-      const { key: keyLimit } = deps.config.rateLimits;
-      if (rate === 'api') await limiter.take(ctx, rate, rateCaller(rate, ctx, { actor, keyLimit }));
-    },
-  });
+  if (rate !== 'api') return authorise({ row, deps }, ctx, caller);
+  const { key: keyLimit } = deps.config.rateLimits;
+  const count = (actor: Counted): Promise<void> => limiter.take(ctx, rate, rateCaller(rate, ctx, { actor, keyLimit }));
+  return authorise({ row, deps }, ctx, { ...caller, count });
 }
 
-/** Who is it, may they; `known` is asked between the two. */
+/** Who is it, may they. A user is counted while they are looked up: both ask the database. */
 async function authorise(
   { row, deps }: Pick<Prepared, 'row' | 'deps'>,
   ctx: Context,
-  { known, ...caller }: Caller & { readonly known?: (actor: Actor) => Promise<void> },
+  { count, ...caller }: Caller & { readonly count?: (actor: Counted) => Promise<void> },
 ): Promise<Actor> {
-  const actor = row.auth === 'none' ? anonymous : await authenticate(row, ctx, { deps, caller });
-  await known?.(actor);
+  let counting: Promise<void> | undefined;
+  const onUser = (id: string): Promise<void> => (counting = count?.({ type: 'user', id }) ?? Promise.resolve());
+  const actor = row.auth === 'none' ? anonymous : await authenticate(row, ctx, { deps, caller, onUser });
+  if (counting === undefined) await count?.(actor);
   checkRights(row, actor, deps);
   return actor;
 }
@@ -162,8 +161,13 @@ function checkRights({ can, scope, role }: Route, actor: Actor, { lowestRole }: 
   }
 }
 
-async function authenticate(row: Route, ctx: Context, more: { deps: ServeDeps; caller: Caller }): Promise<Actor> {
-  const { deps, caller } = more;
+interface Authenticating {
+  readonly deps: ServeDeps;
+  readonly caller: Caller;
+  readonly onUser: (userId: string) => Promise<void>;
+}
+
+async function authenticate(row: Route, ctx: Context, { deps, caller, onUser }: Authenticating): Promise<Actor> {
   const { authorization, host, origin } = ctx.req.headers;
   const header = (name: string): string | undefined => ctx.get(name) || undefined;
   const fetchSite = header('sec-fetch-site');
@@ -172,6 +176,7 @@ async function authenticate(row: Route, ctx: Context, more: { deps: ServeDeps; c
     authorization,
     apiKey: header('x-api-key'),
     cookies: caller.cookies,
+    onUser,
     workspaceHeader: header('x-workspace-id'),
     tenantHeader: header('x-tenant-id'),
     roleHeader: header('x-tenant-role'),

@@ -1,6 +1,8 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import { jwtVerify, SignJWT, type JWTPayload } from 'jose';
 import { deriveKey, equalSecrets, hmacToken, randomToken } from '../../db/crypto.js';
 import { newId } from '../../db/ids.js';
+import { createKnownTokens } from './known-tokens.js';
 
 const ISSUER = 'keelson';
 const AUDIENCE = 'keelson-api';
@@ -51,7 +53,8 @@ export interface TokenSigner {
 }
 
 export function createTokenSigner(masterKey: Buffer): TokenSigner {
-  const accessKey = deriveKey(masterKey, 'jwt');
+  // as a key object it is made ready once and not for every token
+  const accessKey = createSecretKey(deriveKey(masterKey, 'jwt'));
   const refreshKey = deriveKey(masterKey, 'refresh');
   const keyId = deriveKey(masterKey, 'jwt-id').subarray(0, 8).toString('hex');
   const sign = (payload: JWTPayload): Promise<string> =>
@@ -64,10 +67,11 @@ export function createTokenSigner(masterKey: Buffer): TokenSigner {
     keyId,
     signAccess: (claims) => sign(userPayload(claims)),
     signServiceAccount: (use, claims) => sign(serviceAccountPayload(use, claims)),
-    verifyAccess: async (token) => {
+    verifyAccess: createKnownTokens(async (token) => {
       const payload = await verifiedPayload(token, { key: accessKey, keyId });
-      return payload?.['type'] === 'access' ? holderOf(payload) : null;
-    },
+      const value = payload?.['type'] === 'access' ? holderOf(payload) : null;
+      return value === null ? null : { value, endsAt: value.payload.exp ?? 0 };
+    }),
     verifyServiceAccount: async (token) => {
       const payload = await verifiedPayload(token, { key: accessKey, keyId });
       const isOne = payload?.['type'] === 'refresh' && payload.sub?.startsWith(SERVICE_ACCOUNT) === true;
@@ -137,7 +141,7 @@ function holderOf(payload: JWTPayload): Verified | null {
 
 async function verifiedPayload(
   token: string,
-  { key, keyId }: { readonly key: Buffer; readonly keyId: string },
+  { key, keyId }: { readonly key: KeyObject; readonly keyId: string },
 ): Promise<JWTPayload | null> {
   try {
     const { payload, protectedHeader } = await jwtVerify(token, key, {

@@ -42,6 +42,8 @@ export interface Credentials {
   readonly mfa?: MfaNeed;
   /** The route is for people who proved their e-mail address. */
   readonly verified?: boolean;
+  /** Told of a user whose signature is right, while it is looked up what they may; what it throws refuses the request. */
+  readonly onUser?: (userId: string) => Promise<void>;
 }
 
 /** `none`: also before a required second factor is set up; `sensitive`: refused without one where the organisation says so. */

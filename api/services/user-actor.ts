@@ -20,7 +20,10 @@ export function createUserActor(
   touch: Touch,
 ): (asked: Asked, session: SessionOf) => Promise<Actor> {
   return async (asked, session) => {
-    const principal = await reached(deps, findPrincipal(deps.db, { ...session, workspaceId: workspaceAsked(asked) }));
+    const [principal] = await Promise.all([
+      reached(deps, findPrincipal(deps.db, { ...session, workspaceId: workspaceAsked(asked) })),
+      asked.onUser?.(session.userId),
+    ]);
     if (principal === undefined) throw wrongCredential(asked.auth);
     touch('sessions', { id: session.sessionId, lastUsedAt: principal.lastSeenAt });
     checkFactors(asked, principal);
