@@ -1,22 +1,8 @@
 import { z } from 'zod';
 import { Reply, route, type Route } from '../http/route.js';
-import { Time } from '../http/schemas.js';
 import { headers } from './auth.js';
 import { clientOf } from './client.js';
-
-const AgentSession = z
-  .object({
-    access_token: z.string(),
-    refresh_token: z.string(),
-    token_type: z.literal('bearer'),
-    expires_in: z.number().int(),
-    expires_at: Time,
-    refresh_expires_at: Time,
-    scopes: z.array(z.string()),
-    tenant_id: z.string(),
-    user_id: z.string(),
-  })
-  .meta({ id: 'AgentSession' });
+import { UserSession } from './user-session-schemas.js';
 
 export const agentLoginRoutes: readonly Route[] = [
   route({
@@ -34,7 +20,7 @@ export const agentLoginRoutes: readonly Route[] = [
       totp_code: z.string().max(20).optional(),
       tenant_id: z.string().max(64).optional(),
     }),
-    reply: AgentSession,
+    reply: UserSession,
     errors: {
       400: 'tenant_id names an organisation the account is no member of',
       401: 'wrong e-mail address or password, or a second factor is missing or wrong',

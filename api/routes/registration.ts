@@ -1,31 +1,14 @@
 import { z } from 'zod';
 import { Reply, route, type Route } from '../http/route.js';
-import { Time } from '../http/schemas.js';
+import { Email } from '../http/schemas.js';
 import { clientOf } from './client.js';
 import { SignupPolicy } from './signup-schemas.js';
+import { UserSession } from './user-session-schemas.js';
 
 const tag = 'sign-up';
-const Email = z.string().trim().max(254).pipe(z.email('must be an e-mail address such as ada@example.com'));
 const terms = 'must be true: read the terms and accept them';
 
-const Registered = z
-  .object({
-    access_token: z.string(),
-    refresh_token: z.string(),
-    token_type: z.literal('bearer'),
-    expires_in: z.number().int(),
-    expires_at: Time,
-    refresh_expires_at: Time,
-    kid: z.string(),
-    refresh_kid: z.string(),
-    scopes: z.array(z.string()),
-    tenant_id: z.string(),
-    user_id: z.string(),
-    email_verified: z.boolean(),
-    session_id: z.string(),
-    tenant_slug: z.string(),
-  })
-  .meta({ id: 'UserRegisterResponse' });
+const Registered = UserSession.extend({ tenant_slug: z.string() }).meta({ id: 'UserRegisterResponse' });
 
 const Registration = z
   .object({

@@ -5,16 +5,10 @@ import { addressKey, giveBack, holdToLimits } from './special-limits.js';
 export type TokenSignIn = Pick<SignIn, 'email' | 'password' | 'totp_code' | 'tenant_id'>;
 
 /** What a service account's refresh token is changed for. */
-export interface ServiceAccountSession {
-  readonly access_token: string;
-  readonly refresh_token: string;
-  readonly token_type: 'bearer';
-  readonly expires_in: number;
-  readonly expires_at: Date;
-  readonly refresh_expires_at: Date;
-  readonly kid: string;
-  readonly refresh_kid: string;
-  readonly scopes: readonly string[];
+export interface ServiceAccountSession extends Omit<
+  SignedIn,
+  'tenant_id' | 'user_id' | 'email_verified' | 'session_id' | 'user' | 'workspace'
+> {
   /** null: the whole platform. */
   readonly tenant_id: string | null;
   readonly account: string;
