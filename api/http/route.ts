@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { z } from 'zod';
 import type { Role } from '../../db/tables.js';
 import type { Actor, Auth, Capability } from '../actor.js';
-import type { MfaNeed } from '../services/authenticate.js';
+import type { MfaNeed } from '../services/asked.js';
 import type { Services } from '../services/index.js';
 import type { Scope } from '../services/scopes.js';
 

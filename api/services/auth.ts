@@ -7,7 +7,8 @@ import { createTokenSigner } from './access-tokens.js';
 import { admit } from './admission.js';
 import { createAccount, ensureAdmin, normaliseEmail, type AdminAccount, type NewAccount } from './accounts.js';
 import type { AuditService } from './audit.js';
-import { createAuthenticate, type Credentials } from './authenticate.js';
+import type { Credentials } from './asked.js';
+import { createAuthenticate } from './authenticate.js';
 import {
   refreshToken,
   tokenSignIn,
@@ -19,7 +20,7 @@ import type { SignupMode } from './signup-policy.js';
 import { logout, openSession, record, refresh, type Client, type PresentedRefresh, type SignedIn } from './sessions.js';
 import { login, proveIdentity, type Proved, type ProveFactor, type SignIn, type SignInDeps } from './sign-in.js';
 
-export type { Credentials } from './authenticate.js';
+export type { Credentials } from './asked.js';
 export type { RefreshServiceAccount, ServiceAccountSession } from './auth-tokens.js';
 export type { Client, PresentedRefresh, SignedIn } from './sessions.js';
 

@@ -1,6 +1,6 @@
 import type { Auth } from '../actor.js';
 import { forbidden, unauthenticated, type ApiError } from '../http/errors.js';
-import type { Asked } from './authenticate.js';
+import type { Asked } from './asked.js';
 import { mayUseCookie, type RequestOrigin } from './origin.js';
 import { ACCESS_COOKIE } from './session-cookies.js';
 

@@ -2,7 +2,7 @@ import { findPrincipal, type Principal } from '../../db/principals.js';
 import type { Role } from '../../db/tables.js';
 import { anonymous, type Actor } from '../actor.js';
 import { ApiError, forbidden, notFound } from '../http/errors.js';
-import type { Asked, AuthenticateDeps } from './authenticate.js';
+import type { Asked, AuthenticateDeps } from './asked.js';
 import { wrongCredential } from './credentials.js';
 import { reached } from './reached.js';
 import { allCapabilities, atLeast, roleCapabilities, roles, strongestRole } from './roles.js';
