@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Database } from './client.js';
-import type { Role } from './tables.js';
+import type { Location, Role } from './tables.js';
 
 /** The tenant of the platform's own administrators and of what ADMIN_TOKEN creates. */
 export const PLATFORM_TENANT = 'ten_platform';
@@ -68,6 +68,7 @@ export async function insertSession(
     readonly workspaceId: string;
     readonly tokenHash: string;
     readonly ip: string;
+    readonly location: Location | null;
     readonly userAgent: string | null;
     readonly hasMfa: boolean;
     readonly boundTenantId?: string | undefined;
@@ -82,6 +83,7 @@ export async function insertSession(
       token_hash: session.tokenHash,
       expires_at: sessionEnd,
       ip: session.ip,
+      location: session.location === null ? null : JSON.stringify(session.location),
       user_agent: session.userAgent?.slice(0, 400) ?? null,
       last_seen_at: sql<Date>`now()`,
       mfa_at: session.hasMfa ? sql<Date>`now()` : null,

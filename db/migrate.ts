@@ -13,6 +13,7 @@ import * as sso from './migrations/010-sso.js';
 import * as usage from './migrations/011-usage.js';
 import * as vault from './migrations/012-vault.js';
 import * as principal from './migrations/013-principal.js';
+import * as sessionLocation from './migrations/014-session-location.js';
 
 const migrations: Record<string, Migration> = {
   '001-foundation': foundation,
@@ -28,6 +29,7 @@ const migrations: Record<string, Migration> = {
   '011-usage': usage,
   '012-vault': vault,
   '013-principal': principal,
+  '014-session-location': sessionLocation,
 };
 
 /** Brings the schema up to date; safe to call from any number of processes at once. Answers the names applied. */

@@ -8,7 +8,7 @@ import type { RunTables } from './tables/runs.js';
 import type { VaultTables } from './tables/vault.js';
 import type { SsoTables } from './tables/sso.js';
 
-export type { MfaPolicy, Role } from './tables/identity.js';
+export type { Location, MfaPolicy, Role } from './tables/identity.js';
 export type { RunOrigin, RunTest } from './tables/runs.js';
 
 /** The whole database, a row a table. */

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Database } from './client.js';
-import type { Role } from './tables.js';
+import type { Location, Role } from './tables.js';
 
 export interface UserSession {
   readonly id: string;
@@ -10,6 +10,7 @@ export interface UserSession {
   readonly revoked_at: Date | null;
   readonly ip: string | null;
   readonly user_agent: string | null;
+  readonly location: Location | null;
 }
 
 export interface SessionFilter {
@@ -32,7 +33,16 @@ export async function listUserSessions(
   if (!includeRevoked) found = found.where('s.revoked_at', 'is', null).where(sql<boolean>`s.expires_at > now()`);
   if (tenantId !== undefined) found = found.where('w.tenant_id', '=', tenantId);
   const sessions = await found
-    .select(['s.id', 'w.tenant_id', 's.created_at', 's.last_seen_at', 's.revoked_at', 's.ip', 's.user_agent'])
+    .select([
+      's.id',
+      'w.tenant_id',
+      's.created_at',
+      's.last_seen_at',
+      's.revoked_at',
+      's.ip',
+      's.user_agent',
+      's.location',
+    ])
     .orderBy('s.created_at', 'desc')
     .orderBy('s.id', 'desc')
     .limit(limit)

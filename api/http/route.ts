@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { z } from 'zod';
-import type { Role } from '../../db/tables.js';
+import type { Location, Role } from '../../db/tables.js';
 import type { Actor, Auth, Capability } from '../actor.js';
 import type { MfaNeed } from '../services/asked.js';
 import type { Services } from '../services/index.js';
@@ -33,6 +33,8 @@ export interface Request<P extends string, Q, B> {
   readonly cookies: Readonly<Record<string, string>>;
   /** The caller's address. */
   readonly ip: string;
+  /** Where that is, as a trusted proxy says. */
+  readonly location: Location | null;
   readonly requestId: string;
   /** Stable over repeats of one Idempotency-Key: ids derived from it are the same each time. */
   readonly seed: string;

@@ -17,6 +17,7 @@ import type { StreamSender } from './sse.js';
 import { readRawBody } from './raw-body.js';
 import { anonymous, type Actor, type Capability } from '../actor.js';
 import { withOrigin } from '../services/audit-origin.js';
+import { locationOf } from '../location.js';
 import { atLeast } from '../services/roles.js';
 import { hasScope } from '../services/scopes.js';
 import { Download, EventStream, type Request, type Route } from './route.js';
@@ -216,6 +217,7 @@ async function requestOf(
     rawBody,
     headers: ctx.req.headers,
     ip: ctx.ip,
+    location: deps.config.trustProxy ? locationOf(ctx.req.headers) : null,
     requestId: traceOf(ctx).requestId,
     seed: newSeed(),
   };

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Location } from '../location.js';
 import type { Client } from '../services/sessions.js';
 
 /** Where a request comes from, for sessions and the audit log. */
@@ -6,4 +7,10 @@ export const clientOf = (request: {
   readonly ip: string;
   readonly requestId: string;
   readonly headers: IncomingHttpHeaders;
-}): Client => ({ ip: request.ip, requestId: request.requestId, userAgent: request.headers['user-agent'] ?? null });
+  readonly location: Location | null;
+}): Client => ({
+  ip: request.ip,
+  location: request.location,
+  requestId: request.requestId,
+  userAgent: request.headers['user-agent'] ?? null,
+});

@@ -13,7 +13,7 @@ import {
 } from '../../db/identity.js';
 import { newId } from '../../db/ids.js';
 import { findPrincipal, type Principal } from '../../db/principals.js';
-import type { Role } from '../../db/tables.js';
+import type { Location, Role } from '../../db/tables.js';
 import { tenantsOfUser } from '../../db/user-sessions.js';
 import { findWorkspace } from '../../db/workspaces.js';
 import { ApiError, badRequest, forbidden, unauthenticated } from '../http/errors.js';
@@ -26,6 +26,7 @@ import { operatorScopes, roleScopes } from './scopes.js';
 /** Where a sign-in comes from. */
 export interface Client {
   readonly ip: string;
+  readonly location?: Location | null;
   readonly requestId: string;
   readonly userAgent: string | null;
 }
@@ -86,11 +87,11 @@ export async function openSession(
   const home = await homeOf(db, user.id, opened.tenantId);
   const sessionId = newId('ses');
   const refreshToken = signer.issueRefresh(sessionId);
-  const { ip, userAgent } = opened.client;
+  const { ip, userAgent, location = null } = opened.client;
   const tokenHash = sha256Hex(refreshToken);
   const { hasMfa, isBound } = opened;
   await insertSession(db, {
-    ...{ id: sessionId, userId: user.id, workspaceId: home.id, tokenHash, ip, userAgent, hasMfa },
+    ...{ id: sessionId, userId: user.id, workspaceId: home.id, tokenHash, ip, location, userAgent, hasMfa },
     ...(isBound === true ? { boundTenantId: home.tenant_id } : {}),
   });
   return answer(context, {

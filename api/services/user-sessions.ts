@@ -1,3 +1,4 @@
+import type { Location } from '../../db/tables.js';
 import Bowser from 'bowser';
 import type { JWTPayload } from 'jose';
 import type { Database } from '../../db/client.js';
@@ -27,7 +28,7 @@ export interface SessionView {
   readonly fingerprint: null;
   readonly client: ClientInfo;
   /** Where the address is. Keelson looks no address up elsewhere, so it cannot say. */
-  readonly location: { readonly city: null; readonly region: null; readonly country: null } | null;
+  readonly location: Location | null;
   readonly current: boolean;
 }
 
@@ -126,7 +127,7 @@ const viewOf = (session: UserSession, actor: Actor): SessionView => ({
   ip_address_masked: maskedIp(session.ip),
   fingerprint: null,
   client: clientInfo(session.user_agent),
-  location: null,
+  location: session.location,
   current: session.id === actor.sessionId,
 });
 

@@ -1,9 +1,17 @@
-import type { Generated, JSONColumnType } from 'kysely';
+import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 import type { Json } from '../../workflows/definition/values.js';
 import type { Created } from './columns.js';
 
 export type Role = 'owner' | 'admin' | 'developer' | 'editor' | 'viewer';
 export type MfaPolicy = 'off' | 'sensitive' | 'always';
+
+/** A hint and no more: what the proxy in front makes of an address. */
+export interface Location {
+  readonly city: string | null;
+  readonly region: string | null;
+  /** ISO 3166-1, two letters. */
+  readonly country: string | null;
+}
 
 /** Who there is and what they may. */
 export interface IdentityTables {
@@ -66,6 +74,7 @@ export interface IdentityTables {
     expires_at: Date;
     revoked_at: Date | null;
     ip: string | null;
+    location: ColumnType<Location | null, string | null, never>;
     user_agent: string | null;
     last_seen_at: Date | null;
     /** When a second factor was proved in it. */

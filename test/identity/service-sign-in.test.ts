@@ -208,6 +208,22 @@ describe('sessions', () => {
     'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36';
   const sessions = (token: string, query = '') => call('GET', `/api/v1/auth/sessions${query}`, { token });
 
+  test.each([
+    [
+      { 'cf-ipcity': 'Köln', 'cf-region': 'NRW', 'cf-ipcountry': 'DE' },
+      { city: 'Köln', region: 'NRW', country: 'DE' },
+    ],
+    [{ 'cloudfront-viewer-country': 'FR' }, { city: null, region: null, country: 'FR' }],
+    [{ 'cf-ipcountry': 'XX' }, null],
+  ])('say where they were begun as the proxy in front tells: %j', async (told, location) => {
+    const { email } = await newAccount(api);
+    // proxies send the bytes of UTF-8
+    const headers = Object.entries(told).map(([name, value]) => [name, Buffer.from(value).toString('latin1')] as const);
+    const { body } = await signIn(email, {}, Object.fromEntries(headers));
+    const { body: listed } = await sessions(String(body['access_token']), '?limit=1');
+    expect(listed['sessions']).toMatchObject([{ location }]);
+  });
+
   test('show the client and a masked address, and which one this is', async () => {
     const { email } = await newAccount(api);
     const signed = await signIn(email, {}, { 'user-agent': CHROME, 'x-forwarded-for': '203.0.113.77' });

@@ -117,6 +117,7 @@ function requestOf(row: Route, actor: Actor, call: Call): Parameters<Route['hand
     headers: bearer === undefined ? headers : { ...headers, authorization: `Bearer ${bearer}` },
     cookies,
     ip: '192.0.2.1',
+    location: null,
     requestId: 'req_test',
     seed,
   };
