@@ -65,6 +65,18 @@ export function withoutRefresh(signedIn: SignedIn): z.input<typeof Session> {
   return session;
 }
 
+/** What every surface that takes a password asks for and answers. */
+export const SignInBody = z.object({
+  email: z.string().min(1).max(320),
+  password: z.string().min(1).max(1_000),
+  totp_code: z.string().max(20).optional(),
+});
+export const signInErrors = {
+  401: 'wrong e-mail address or password, or a second factor is missing or wrong',
+  403: 'the account is disabled, or a member of no workspace',
+  423: 'five failures in 15 minutes lock the address',
+} as const;
+
 export const authRoutes: readonly Route[] = [
   route({
     id: 'auth.signup',
@@ -102,17 +114,9 @@ export const authRoutes: readonly Route[] = [
     auth: 'none',
     rate: 'auth',
     audit: false,
-    body: z.object({
-      email: z.string().min(1).max(320),
-      password: z.string().min(1).max(1_000),
-      totp_code: z.string().max(20).optional(),
-    }),
+    body: SignInBody,
     reply: Session,
-    errors: {
-      401: 'wrong e-mail address or password, or a second factor is missing or wrong',
-      403: 'the account is disabled, or a member of no workspace',
-      423: 'five failures in 15 minutes lock the address',
-    },
+    errors: signInErrors,
     handle: async (request, { auth }) => {
       const signedIn = await auth.login(request.body, clientOf(request));
       return new Reply(withoutRefresh(signedIn), { headers, cookies: sessionCookies(signedIn) });

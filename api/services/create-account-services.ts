@@ -22,17 +22,26 @@ export interface AccountServices {
 }
 
 export interface AccountServiceDeps {
-  readonly config: ApiConfig;
+  readonly config: Pick<ApiConfig, 'smtp'>;
   readonly signer: TokenSigner;
   readonly db: Database;
   readonly audit: AuditService;
   readonly log: Logger;
+  /** Where the links of mails lead. */
+  readonly publicUrl: string;
 }
 
-export function createAccountServices({ config, db, signer, audit, log }: AccountServiceDeps): AccountServices {
+export function createAccountServices({
+  config,
+  db,
+  signer,
+  audit,
+  log,
+  publicUrl,
+}: AccountServiceDeps): AccountServices {
   const mailer = createMailer({ db, smtp: config.smtp });
   const behind = createBehind(log);
-  const letters = createLetters(config.publicUrl ?? `http://localhost:${config.port}`);
+  const letters = createLetters(publicUrl);
   const deps = { db, audit, mailer, behind, letters };
   return {
     mailer,

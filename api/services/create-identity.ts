@@ -28,7 +28,8 @@ export interface IdentityServices extends AccountServices, AdmissionServices, Ke
 export function createIdentity({ config, db, vault, audit, log }: IdentityDeps): IdentityServices {
   const mfa = createMfa({ db, vault, audit, lock: config.lock });
   const signer = createTokenSigner(config.masterKey);
-  const account = createAccountServices({ config, db, signer, audit, log });
+  const publicUrl = config.publicUrl ?? `http://localhost:${config.port}`;
+  const account = createAccountServices({ config, db, signer, audit, log, publicUrl });
   const rules = { urlProblem: (url: string) => egressProblem(url, config.egressAllow) };
   const auth = createAuthService({
     db,
@@ -44,7 +45,6 @@ export function createIdentity({ config, db, vault, audit, log }: IdentityDeps):
     ...(config.adminToken === undefined ? {} : { adminToken: config.adminToken }),
   });
   const mail = { mailer: account.mailer, sendVerification: account.emailVerification.greet };
-  const publicUrl = config.publicUrl ?? `http://localhost:${config.port}`;
   return {
     auth,
     ...account,

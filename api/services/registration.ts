@@ -1,9 +1,7 @@
 import type { Database } from '../../db/client.js';
-import { sha256Hex } from '../../db/crypto.js';
 import { findTenantBySlug, changeTenant } from '../../db/tenants.js';
 import { slugOf } from '../../db/workspaces.js';
 import { conflict, invalid } from '../http/errors.js';
-import { networkOf } from '../address.js';
 import { admit } from './admission.js';
 import { createTenantAccount, normaliseEmail, tenantSlug, type Account } from './accounts.js';
 import type { AuditService } from './audit.js';
@@ -11,10 +9,8 @@ import type { AuthService } from './auth.js';
 import { passwordProblem } from './passwords.js';
 import { record, type Client, type SignedIn } from './sessions.js';
 import type { SignupMode } from './signup-policy.js';
-import { holdToLimits, type Limit } from './special-limits.js';
+import { addressKey, DAY, holdToLimits, HOUR, limitKey, type Limit } from './special-limits.js';
 
-const HOUR = 3_600;
-const DAY = 86_400;
 /** `platform` is the slug of the installation's own organisation; `workspace` is what a name without letters becomes. */
 const notOwnSlugs: readonly string[] = ['platform'];
 const NO_SLUG = 'workspace';
@@ -100,25 +96,23 @@ async function keepWishes(trx: Database, tenantId: string, { plan_code, trial_da
 }
 
 function limitsOfNetwork(ip: string): readonly Limit[] {
-  const network = networkOf(ip);
   const message = 'Too many registrations from your network.';
   return [
-    { key: `register:ip:hour:${network}`, points: 20, seconds: HOUR, message },
-    { key: `register:ip:day:${network}`, points: 100, seconds: DAY, message },
+    { key: addressKey('register/hour', ip), points: 20, seconds: HOUR, message },
+    { key: addressKey('register/day', ip), points: 100, seconds: DAY, message },
   ];
 }
 
 function limitsOfAddress(email: string): readonly Limit[] {
-  const domain = email.split('@').at(-1) ?? '';
   return [
     {
-      key: `register:email:${sha256Hex(email)}`,
+      key: limitKey('register/email', email),
       points: 3,
       seconds: DAY,
       message: 'Too many registrations with this e-mail address.',
     },
     {
-      key: `register:domain:${domain}`,
+      key: limitKey('register/domain', email.split('@').at(-1) ?? ''),
       points: 20,
       seconds: DAY,
       message: 'Too many registrations with addresses of this domain.',

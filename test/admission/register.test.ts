@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { addressKey, limitKey } from '../../api/services/special-limits.js';
 import { address, bearer, buildRegistration, startAdmission, type Admission, statusesOf } from './support.js';
 
 let api: Admission;
@@ -199,7 +200,7 @@ describe('limits', () => {
     api.db
       // -- reason: the counters belong to the limiter's library and stand in no table type
       .insertInto('rate_limits' as never)
-      .values({ key: `register:${key}`, points, expire: Date.now() + 60_000 } as never)
+      .values({ key, points, expire: Date.now() + 60_000 } as never)
       .execute();
 
   test('20 an hour from one network, whatever comes of them', async () => {
@@ -213,7 +214,7 @@ describe('limits', () => {
 
   test('100 a day from one network', async () => {
     const ip = address();
-    await used(`ip:day:${ip}`, 100);
+    await used(addressKey('register/day', ip), 100);
     expect((await api.register(buildRegistration(), ip)).status).toBe(429);
   });
 
@@ -229,7 +230,7 @@ describe('limits', () => {
   });
 
   test('20 a day for one domain', async () => {
-    await used('domain:busy.example', 20);
+    await used(limitKey('register/domain', 'busy.example'), 20);
     const { token } = await api.invite();
     const refused = await api.register(buildRegistration({ email: 'a@busy.example', invite_token: token }));
     expect([refused.status, refused.body.error?.message]).toEqual([429, expect.stringContaining('this domain')]);
