@@ -3,7 +3,7 @@ import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/clie
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import type { RunActivities, SegmentStep } from '../../workflows/contract/activities.js';
-import type { ResolveWait } from '../../workflows/contract/messages.js';
+import { runView, type ResolveWait } from '../../workflows/contract/messages.js';
 import type { Flush, ReusedStep, RunInput } from '../../workflows/contract/run.js';
 import type { Plan } from '../../workflows/definition/plan.js';
 import { inline, type Value } from '../../workflows/definition/values.js';
@@ -145,6 +145,7 @@ async function playOne(
     const pass = (seconds: number): Promise<void> => environment.sleep(seconds * 1_000);
     const played = { heard, handle, runId, childOf, pass };
     try {
+      await limited(begun(played), handle);
       await limited(scene.act(played), handle);
       await limited(allEnded(environment, heard), handle);
     } finally {
@@ -153,6 +154,11 @@ async function playOne(
     await look?.(played);
   });
   return heard;
+}
+
+/** Waits are open once the first task is over: a scene may then decide on them at once. */
+async function begun({ handle }: Played): Promise<void> {
+  await handle.query(runView);
 }
 
 const workflowIdOf = (runId: string): string => `run/ws/${runId}`;
