@@ -26,6 +26,13 @@ export type IdPrefix =
   | 'req'
   | 'evt'
   | 'tool'
+  | 'agt'
+  | 'atl'
+  | 'whe'
+  | 'whd'
+  | 'ing'
+  | 'msg'
+  | 'conv'
   | 'dk'
   | 'rot';
 

@@ -14,6 +14,7 @@ import * as usage from './migrations/011-usage.js';
 import * as vault from './migrations/012-vault.js';
 import * as principal from './migrations/013-principal.js';
 import * as sessionLocation from './migrations/014-session-location.js';
+import * as agents from './migrations/015-agents.js';
 
 const migrations: Record<string, Migration> = {
   '001-foundation': foundation,
@@ -30,6 +31,7 @@ const migrations: Record<string, Migration> = {
   '012-vault': vault,
   '013-principal': principal,
   '014-session-location': sessionLocation,
+  '015-agents': agents,
 };
 
 /** Brings the schema up to date; safe to call from any number of processes at once. Answers the names applied. */

@@ -1,4 +1,5 @@
 import type { AdmissionTables } from './tables/admission.js';
+import type { AgentTables } from './tables/agents.js';
 import type { AuditTables } from './tables/audit.js';
 import type { DefinitionTables } from './tables/definitions.js';
 import type { IdentityTables } from './tables/identity.js';
@@ -16,6 +17,7 @@ export interface Tables
   extends
     IdentityTables,
     AuditTables,
+    AgentTables,
     AdmissionTables,
     KeyTables,
     SsoTables,

@@ -1,3 +1,4 @@
+import { agentTurn } from './agent-turn.js';
 import { channelSend } from './channel-send.js';
 import { code } from './code.js';
 import type { NodeDeps, NodeRunners } from './context.js';
@@ -19,6 +20,7 @@ export const createNodeRunners = (deps: NodeDeps): NodeRunners => ({
   assistant: modelTurn('assistant', deps),
   agent: modelTurn('AI agent', deps),
   instruction_agent: instructionAgent(deps),
+  agent_turn: agentTurn(deps),
   llm: llm(deps),
   knowledge: knowledge(deps),
   http: http(deps),

@@ -1,3 +1,4 @@
+import { loadAgents, loadActionTools } from '../../db/agents.js';
 import { scoped } from '../../db/scoped.js';
 import type { Database } from '../../db/client.js';
 import type { CompileContext, KnownDefinition } from '../../workflows/definition/graph-context.js';
@@ -22,8 +23,23 @@ export async function compileContext(
   return {
     tools: new Set(tools.map(({ name }) => name)),
     definitions: await knownDefinitions(db, workspaceId, named.definitions),
+    ...(await namedAgents(db, workspaceId, named.agents ?? [])),
     ...(await urlRules(workspaceId)),
     id: ownId,
+  };
+}
+
+/** Agents, and the tools they name. */
+async function namedAgents(
+  db: Database,
+  workspaceId: string,
+  names: readonly string[],
+): Promise<Pick<CompileContext, 'agents' | 'actionTools'>> {
+  const agents = await loadAgents(db, workspaceId, names);
+  const tools = await loadActionTools(db, workspaceId, [...new Set(agents.flatMap(({ config }) => config.tools))]);
+  return {
+    agents: new Map(agents.map((agent) => [agent.name, agent])),
+    actionTools: new Map(tools.map((tool) => [tool.name, tool])),
   };
 }
 

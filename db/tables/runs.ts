@@ -55,6 +55,8 @@ export interface RunTables {
     /** `seq` of the newest row in `run_events`. */
     event_seq: Generated<number>;
     is_conversation: Generated<boolean>;
+    /** Given by whoever started it: runs of one conversation share it. */
+    conversation_id: string | null;
     cancel_requested_at: Date | null;
     cancel_requested_by: string | null;
     /** Groups failures alike: definition, node and type of error. */

@@ -31,6 +31,8 @@ export const seeds: Readonly<Record<string, string>> = {
   deployments: `insert into deployments (id, workspace_id, definition_id, channel, token_hash, prefix, allowed_origins, created_by)
     values ('dep_own', 'ws_own', 'def_own', 'web', 'own', 'own', '{}', 'usr_own')`,
   workspace_tools: `insert into workspace_tools (id, workspace_id, name, method, url) values ('tool_own', 'ws_own', 'own', 'GET', 'https://example.com')`,
+  agents: `insert into agents (id, workspace_id, name, display_name, config, created_by) values ('agt_own', 'ws_own', 'own', 'Own', '{}', 'usr_own')`,
+  action_tools: `insert into action_tools (id, workspace_id, name, config, created_by) values ('atl_own', 'ws_own', 'own', '{}', 'usr_own')`,
   runs: `insert into runs (id, workspace_id, definition_kind, plan, status, trigger, actor, input, tags)
     values ('run_own', 'ws_own', 'test', '{}', 'queued', 'test', 'usr_own', '{}', '{own}')`,
   run_steps: `insert into run_steps (run_id, key, node_id, visit, seq, kind, label, status, started_at) values ('run_own', 'a/1', 'a', 1, 1, 'test', 'A', 'running', now())`,

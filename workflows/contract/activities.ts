@@ -11,6 +11,7 @@ export type ActivityKind = Extract<
   | 'assistant'
   | 'agent'
   | 'instruction_agent'
+  | 'agent_turn'
   | 'llm'
   | 'knowledge'
   | 'http'

@@ -1,3 +1,5 @@
+import type { ActionTool } from './agents/action-tool.js';
+import type { NamedAgent } from './agents/named-agent.js';
 import type { Plan } from './plan.js';
 import type { GraphDocument } from './graph.js';
 import type { Json } from './values.js';
@@ -19,6 +21,9 @@ export interface CompileContext {
   /** Names of the workspace's tools. */
   readonly tools: ReadonlySet<string>;
   readonly definitions: ReadonlyMap<string, KnownDefinition>;
+  /** The named agents a document names, by name, and the tools that these name. */
+  readonly agents?: ReadonlyMap<string, NamedAgent>;
+  readonly actionTools?: ReadonlyMap<string, ActionTool>;
   /** Why an address may not be called, or null. */
   readonly urlProblem: (url: string) => string | null;
 }
@@ -26,6 +31,8 @@ export interface CompileContext {
 export interface References {
   readonly definitions: readonly string[];
   readonly tools: readonly string[];
+  /** Names of agents. */
+  readonly agents?: readonly string[];
 }
 
 /** What must be looked up before a graph is compiled. */

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { AgentTurnConfig } from './agents/agent-turn.js';
 import type * as effects from './nodes/effects.js';
 import type * as flow from './nodes/flow.js';
 import type * as models from './nodes/models.js';
@@ -82,6 +83,8 @@ export interface NodeConfigs {
   readonly agent: ModelTurnConfig;
   /** A turn of an agent with tools and memory. */
   readonly instruction_agent: z.output<typeof models.AgentConfig>;
+  /** A turn of a named agent, in a call or a staged workflow. */
+  readonly agent_turn: AgentTurnConfig;
   readonly llm: z.output<typeof models.LlmConfig>;
   readonly knowledge: z.output<typeof models.KnowledgeConfig>;
   readonly http: z.output<typeof effects.HttpConfig>;
@@ -217,6 +220,7 @@ export const classOfKind: Readonly<Record<NodeKind, ExecutionClass>> = {
   assistant: 'durable',
   agent: 'durable',
   instruction_agent: 'durable',
+  agent_turn: 'durable',
   llm: 'durable',
   knowledge: 'durable',
   http: 'durable',

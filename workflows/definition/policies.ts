@@ -16,6 +16,7 @@ const patience: Partial<Readonly<Record<NodeKind, { readonly timeoutMs: number; 
   knowledge: modelTurn,
   // several model calls and the tools between them
   instruction_agent: { timeoutMs: 300_000, maxAttempts: 3 },
+  agent_turn: { timeoutMs: 300_000, maxAttempts: 3 },
   webhook: delivery,
   notify: delivery,
   email: delivery,

@@ -12,6 +12,7 @@ const stubbed: readonly NodeKind[] = [
   'assistant',
   'agent',
   'instruction_agent',
+  'agent_turn',
   'subflow',
 ];
 

@@ -4,7 +4,7 @@ import type { Json } from './values.js';
 /** Names of the tools that a visit of a node used, going by its output: its own, or those its agent called. */
 export function toolsCalled(node: PlanNode, output: Json | undefined): readonly string[] {
   if (node.kind === 'tool') return [node.config.tool_name];
-  if (node.kind !== 'instruction_agent') return [];
+  if (node.kind !== 'instruction_agent' && node.kind !== 'agent_turn') return [];
   return listOf(own(output, 'tool_calls')).flatMap((call) => {
     const name = own(call, 'name');
     return typeof name === 'string' ? [name] : [];

@@ -47,6 +47,7 @@ const compute: { readonly [K in NodeKind]: Compute<K> } = {
   assistant: asRecorded,
   agent: asRecorded,
   instruction_agent: asRecorded,
+  agent_turn: asRecorded,
   llm: asRecorded,
   knowledge: asRecorded,
   http: asRecorded,

@@ -38,6 +38,7 @@ const executeKind: { readonly [K in NodeKind]: Execute<K> } = {
   assistant: runLine,
   agent: runLine,
   instruction_agent: runLine,
+  agent_turn: runLine,
   llm: runLine,
   knowledge: runLine,
   http: runLine,
