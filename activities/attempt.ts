@@ -1,6 +1,8 @@
 import { Context } from '@temporalio/activity';
 import type { Database } from '../db/client.js';
 import type { BegunStep } from '../db/run-records.js';
+import { nodeSeconds } from '../db/telemetry/metrics.js';
+import { inSpan } from '../db/telemetry/tracing.js';
 import { cleanJson } from '../db/values.js';
 import type { ActivityKind, RunSegmentInput, SegmentStep } from '../workflows/contract/activities.js';
 import type { NodeError } from '../workflows/contract/failures.js';
@@ -49,7 +51,8 @@ export async function attemptOnce(deps: AttemptDeps, input: RunSegmentInput, att
   try {
     // -- reason: runners are total over kinds; the record cannot say that this one takes this node's kind
     const runner = deps.runners[step.node.kind] as NodeRunner<ActivityKind>;
-    const answer = await runner(contextOf(deps, input, { ...attempt, secrets, events }));
+    const context = contextOf(deps, input, { ...attempt, secrets, events });
+    const answer = await observedNode(context, () => runner(context));
     return { answer: redacted(answer, createRedactor(secrets.used)) };
   } catch (error) {
     if (cancellationSignal.aborted) return cancelled(error);
@@ -58,6 +61,29 @@ export async function attemptOnce(deps: AttemptDeps, input: RunSegmentInput, att
     return { error: { type: error.type, message, node_id: step.node.id }, cause: error };
   } finally {
     await events.flush();
+  }
+}
+
+/** A span and a measure an attempt. */
+async function observedNode(
+  { run, node, key, attempt }: NodeContext<ActivityKind>,
+  work: () => Promise<NodeAnswer>,
+): Promise<NodeAnswer> {
+  const startedAt = performance.now();
+  let outcome = 'failed';
+  const attributes = {
+    'keelson.run_id': run.runId,
+    'keelson.workspace_id': run.workspaceId,
+    'keelson.node_id': node.id,
+    'keelson.visit': key,
+    'keelson.attempt': attempt,
+  };
+  try {
+    const answer = await inSpan({ name: `node ${node.kind} ${node.id}`, attributes }, work);
+    outcome = 'completed';
+    return answer;
+  } finally {
+    nodeSeconds.observe({ kind: node.kind, outcome }, (performance.now() - startedAt) / 1_000);
   }
 }
 

@@ -11,6 +11,7 @@ export const apiVariables = {
   PORT: wholeNumber(0, 65_535).default(4000),
   HOST: z.string().default('0.0.0.0'),
   ADMIN_TOKEN: z.string().min(16, hint('at least 16 characters; `openssl rand -hex 32` makes one')).optional(),
+  METRICS_TOKEN: z.string().min(16, hint('at least 16 characters; `openssl rand -hex 32` makes one')).optional(),
   KEELSON_PUBLIC_URL: z
     .string()
     .refine(isPublicUrl, hint('the http or https address callers use, such as https://keelson.example.com'))
@@ -43,6 +44,8 @@ export interface ApiConfig extends Settings {
   readonly host: string;
   /** The platform administrator's bearer token; absent: those routes answer 401 to everyone. */
   readonly adminToken: string | undefined;
+  /** What opens `/metrics`. */
+  readonly metricsToken?: string | undefined;
   /** Where callers reach the API; https makes cookies Secure. */
   readonly publicUrl?: string;
   readonly corsOrigins: readonly string[];
@@ -67,6 +70,7 @@ export function readApiConfig(env: Environment): ApiConfig {
     port: given.PORT,
     host: given.HOST,
     adminToken: given.ADMIN_TOKEN,
+    metricsToken: given.METRICS_TOKEN,
     corsOrigins: given.CORS_ORIGINS,
     trustProxy: given.TRUST_PROXY ?? false,
     ...(given.KEELSON_PUBLIC_URL === undefined ? {} : { publicUrl: given.KEELSON_PUBLIC_URL.replace(/\/+$/, '') }),

@@ -2,6 +2,7 @@ import { Connection } from '@temporalio/client';
 import { openDatabase } from '../db/client.js';
 import { createLogger } from '../db/log.js';
 import { temporalConnection } from '../db/settings.js';
+import { openTracing } from '../db/telemetry/tracing.js';
 import { SettingsError } from '../db/variables.js';
 import { readApiConfig } from './config.js';
 import { startApi } from './server.js';
@@ -11,6 +12,7 @@ import { createTemporalGateway } from './temporal/gateway.js';
 async function main(): Promise<void> {
   const config = readApiConfig(process.env);
   const log = createLogger({ level: config.logLevel, name: 'api' });
+  const tracing = openTracing(config.tracing, 'keelson-api');
   const db = openDatabase({
     url: config.databaseUrl,
     onError: (error) => log.warn({ reason: error.message }, 'a connection to Postgres broke'),
@@ -26,6 +28,7 @@ async function main(): Promise<void> {
     await api.close();
     await connection.close();
     await db.destroy();
+    await tracing?.stop();
     process.exit(0);
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(signal));

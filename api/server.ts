@@ -4,6 +4,7 @@ import type { Database } from '../db/client.js';
 import type Koa from 'koa';
 import { createRunNews } from '../db/listen.js';
 import type { Logger } from '../db/log.js';
+import { createBacklog } from '../db/telemetry/backlog.js';
 import { openKeys } from '../db/vault/open.js';
 import { createApp } from './app.js';
 import type { ApiConfig } from './config.js';
@@ -11,8 +12,7 @@ import { defaultRateLimits } from './http/config.js';
 import { listen } from './http/listen.js';
 import type { Route } from './http/route.js';
 import { devOutboxRoutes } from './routes/dev-outbox.js';
-import type { HealthDeps } from './http/health.js';
-import { systemRoutes, withDocuments } from './http/system.js';
+import { systemRoutes, withDocuments, type SystemDeps } from './http/system.js';
 import { routes } from './routes/index.js';
 import { createServices } from './services/create.js';
 import type { Services } from './services/index.js';
@@ -74,6 +74,7 @@ export function buildApp({ config, db, temporal, log, stopping }: ApiOptions, se
       version,
       probes,
       storage: () => sql`select from blobs limit 1`.execute(db),
+      metrics: { tokens: metricsTokens(config), refresh: createBacklog(db) },
     }),
     services,
     db,
@@ -84,8 +85,12 @@ export function buildApp({ config, db, temporal, log, stopping }: ApiOptions, se
   });
 }
 
+/** A token that opens figures and nothing else; without one the administrator's. */
+const metricsTokens = ({ metricsToken, adminToken }: ApiConfig): readonly string[] =>
+  [metricsToken, adminToken].flatMap((token) => token ?? []);
+
 /** The resources' rows and the kit's own: what is mounted, described and tested. */
-export function allRoutes(rows: readonly Route[], system: HealthDeps): readonly Route[] {
+export function allRoutes(rows: readonly Route[], system: SystemDeps): readonly Route[] {
   return withDocuments([...systemRoutes(system), ...rows], system.version);
 }
 

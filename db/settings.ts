@@ -50,6 +50,12 @@ export const sharedVariables = {
   SMTP_PASSWORD: z.string().optional(),
   SMTP_SECURE: flag(),
   SMTP_FROM: z.string().default('Keelson <keelson@localhost>'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .string()
+    .refine(isHttpUrl, hint("a collector's http or https address such as http://127.0.0.1:4318"))
+    .optional(),
+  OTEL_EXPORTER_OTLP_HEADERS: z.string().default('').transform(toHeaders),
+  OTEL_SERVICE_NAME: z.string().min(1).max(200).optional(),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], hint('one of trace, debug, info, warn, error, silent'))
     .default('info'),
@@ -87,6 +93,13 @@ export interface SmtpSettings {
   readonly from: string;
 }
 
+export interface TracingTarget {
+  readonly endpoint: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Undefined: the process's own name. */
+  readonly serviceName: string | undefined;
+}
+
 export interface Settings extends KeySettings {
   readonly databaseUrl: string;
   readonly temporal: TemporalSettings;
@@ -98,6 +111,8 @@ export interface Settings extends KeySettings {
   readonly llmPrices: { readonly inputPerMtok: number; readonly outputPerMtok: number };
   /** Absent: mail is not sent; it lands in the development outbox. */
   readonly smtp: SmtpSettings | undefined;
+  /** Where traces go; undefined: nowhere. */
+  readonly tracing: TracingTarget | undefined;
   readonly logLevel: Shared['LOG_LEVEL'];
 }
 
@@ -114,6 +129,7 @@ export function readSettings(env: Environment): Settings {
       outputPerMtok: given.KEELSON_LLM_PRICE_OUTPUT_PER_MTOK ?? 0,
     },
     smtp: smtpSettings(given),
+    tracing: tracingTarget(given),
     logLevel: given.LOG_LEVEL,
   };
 }
@@ -226,4 +242,19 @@ function toEgressRules(text: string, context: z.RefinementCtx): readonly EgressR
     context.addIssue(error instanceof Error ? error.message.replace(/^\w+: /, '') : 'must be a list of hosts');
     return z.NEVER;
   }
+}
+
+function tracingTarget(given: Shared): TracingTarget | undefined {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_HEADERS: headers } = given;
+  if (endpoint === undefined || endpoint === '') return undefined;
+  return { endpoint: endpoint.replace(/\/+$/, ''), headers, serviceName: given.OTEL_SERVICE_NAME };
+}
+
+/** `name=value,name=value`, as every OpenTelemetry program reads them. */
+function toHeaders(text: string): Readonly<Record<string, string>> {
+  const pairs = text.split(',').flatMap((pair): (readonly [string, string])[] => {
+    const at = pair.indexOf('=');
+    return at < 1 ? [] : [[pair.slice(0, at).trim(), decodeURIComponent(pair.slice(at + 1).trim())]];
+  });
+  return Object.fromEntries(pairs);
 }

@@ -6,6 +6,7 @@ import { openDatabase, type Database } from '../db/client.js';
 import { createLogger, logFile, type Logger } from '../db/log.js';
 import { migrate } from '../db/migrate.js';
 import { temporalConnection } from '../db/settings.js';
+import { openTracing } from '../db/telemetry/tracing.js';
 import { createEngineWorker } from '../workers/worker.js';
 import type { Cleanup } from './cleanup.js';
 import { installRuntime, runWorker } from './engine.js';
@@ -67,13 +68,15 @@ export async function startPlatform(input: PlatformInput): Promise<Platform> {
 
 async function startProcess(context: Context): Promise<number> {
   const { configs, cleanup, log, say } = context;
+  const tracing = openTracing(configs.api.tracing, 'keelson');
+  if (tracing !== undefined) await cleanup.add('traces', { stop: tracing.stop });
   const db = await prepareDatabase(context);
   if (context.env.TEMPORAL_ADDRESS !== undefined) await prepareForeignTemporal(configs.api.temporal, say);
   installRuntime(log);
   const connection = await NativeConnection.connect(temporalConnection(configs.api.temporal));
   await cleanup.add('connection to Temporal', { stop: () => connection.close() });
   const worker = await runWorker({
-    create: () => createEngineWorker({ connection, config: configs.worker, db, log }),
+    create: () => createEngineWorker({ connection, config: configs.worker, db, log, tracing }),
     report: say,
   });
   await cleanup.add('worker', worker);

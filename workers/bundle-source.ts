@@ -4,4 +4,5 @@ import { fileURLToPath } from 'node:url';
 export const bundleSource = {
   workflowsPath: fileURLToPath(new URL('../workflows/index.js', import.meta.url)),
   preloadModules: [fileURLToPath(new URL('../workflows/preload.js', import.meta.url))],
+  workflowInterceptorModules: [fileURLToPath(new URL('../workflows/trace.js', import.meta.url))],
 };

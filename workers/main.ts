@@ -3,6 +3,7 @@ import { NativeConnection, Runtime } from '@temporalio/worker';
 import { openDatabase } from '../db/client.js';
 import { createLogger, type Logger } from '../db/log.js';
 import { temporalConnection } from '../db/settings.js';
+import { openTracing } from '../db/telemetry/tracing.js';
 import { SettingsError } from '../db/variables.js';
 import { readWorkerConfig, type WorkerConfig } from './config.js';
 import { serveHealth } from './health.js';
@@ -16,12 +17,13 @@ async function main(): Promise<void> {
   const config = readWorkerConfig(process.env);
   const log = createLogger({ level: config.logLevel, name: 'worker' });
   Runtime.install({ logger: sdkLogger(log), shutdownSignals: ['SIGINT', 'SIGTERM'] });
+  const tracing = openTracing(config.tracing, 'keelson-worker');
   const db = openDatabase({
     url: config.databaseUrl,
     onError: (error) => log.warn({ reason: error.message }, 'a connection to Postgres broke'),
   });
   const connection = await connect(config, log);
-  const worker = await createEngineWorker({ connection, config, db, log });
+  const worker = await createEngineWorker({ connection, config, db, log, tracing });
   const isHealthy = (): boolean => worker.getState() === 'RUNNING';
   const health = config.healthPort === undefined ? null : await serveHealth(config.healthPort, isHealthy);
   log.info({ queues: config.queues }, 'the worker polls');
@@ -29,6 +31,7 @@ async function main(): Promise<void> {
   await health?.close();
   await connection.close();
   await db.destroy();
+  await tracing?.stop();
 }
 
 /** A worker may start before its server does. */

@@ -16,6 +16,7 @@ import { createScheduleActivities } from '../activities/schedules.js';
 import { createSegmentActivities } from '../activities/segment.js';
 import type { Database } from '../db/client.js';
 import type { Logger } from '../db/log.js';
+import type { Tracing } from '../db/telemetry/tracing.js';
 import { readSecrets } from '../db/secrets.js';
 import { createTenantLimits } from '../db/tenant-egress.js';
 import { openKeys } from '../db/vault/open.js';
@@ -24,6 +25,7 @@ import { findWorkspaceTool } from '../db/workspace-tools.js';
 import type { RunActivities, ScheduleActivities } from '../workflows/contract/activities.js';
 import { ENGINE_QUEUE } from '../workflows/contract/queues.js';
 import { bundleSource } from './bundle-source.js';
+import { traceActivities, traceSinks } from './traces.js';
 import type { WorkerConfig } from './config.js';
 
 export interface EngineWorkerOptions {
@@ -31,13 +33,21 @@ export interface EngineWorkerOptions {
   readonly config: WorkerConfig;
   readonly db: Database;
   readonly log: Logger;
+  /** Where spans of workflows go; none are made without it. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /** Reservations for eager activities a workflow task: a fan-out of so many starts without a round trip each. */
 const EAGER_RESERVATIONS = 20;
 
 /** The worker of the engine's queue: workflows and activities together, so that eager dispatch applies. */
-export async function createEngineWorker({ connection, config, db, log }: EngineWorkerOptions): Promise<Worker> {
+export async function createEngineWorker({
+  connection,
+  config,
+  db,
+  log,
+  tracing,
+}: EngineWorkerOptions): Promise<Worker> {
   const { vault } = await openKeys({ db, settings: config, log });
   const code = createCodePool();
   const worker = await Worker.create({
@@ -46,6 +56,7 @@ export async function createEngineWorker({ connection, config, db, log }: Engine
     taskQueue: ENGINE_QUEUE,
     activities: createActivities({ config, db, vault, log, code }),
     ...workflows(),
+    sinks: traceSinks(tracing),
     ...workerTuning(config),
   });
   return endingWith(worker, () => code.close());
@@ -76,11 +87,12 @@ export const workerTuning = (config: WorkerConfig) =>
   }) satisfies Partial<WorkerOptions>;
 
 /** The bundle made at build time when there is one: it saves a second or two at each start. */
-function workflows(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | 'bundlerOptions'> {
+function workflows(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | 'bundlerOptions' | 'interceptors'> {
   const codePath = fileURLToPath(new URL('../assets/workflows.js', import.meta.url));
-  if (existsSync(codePath)) return { workflowBundle: { codePath } };
-  const { workflowsPath, preloadModules } = bundleSource;
-  return { workflowsPath, bundlerOptions: { preloadModules: [...preloadModules] } };
+  const interceptors = { activity: [traceActivities] };
+  if (existsSync(codePath)) return { workflowBundle: { codePath }, interceptors };
+  const { workflowsPath, preloadModules, workflowInterceptorModules: workflowModules } = bundleSource;
+  return { workflowsPath, bundlerOptions: { preloadModules }, interceptors: { ...interceptors, workflowModules } };
 }
 
 function createActivities({

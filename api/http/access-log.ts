@@ -1,6 +1,10 @@
 import type { Context, Middleware } from 'koa';
 import { newId } from '../../db/ids.js';
+import { httpSeconds } from '../../db/telemetry/metrics.js';
+import { belowCaller, inSpan, SpanKind } from '../../db/telemetry/tracing.js';
+import type { Span } from '@opentelemetry/api';
 import { redactValues, type Log } from './log.js';
+import { eventStreamType } from './route.js';
 import { startTrace, type Trace } from './trace.js';
 
 const saneRequestId = /^[\w.:-]{1,128}$/;
@@ -15,9 +19,42 @@ export function accessLog(log: Log): Middleware {
     };
     startTrace(ctx, trace);
     ctx.set('X-Request-Id', trace.requestId);
-    ctx.res.once('close', () => log.info(line(ctx, trace), 'request'));
-    await next();
+    ctx.res.once('close', () => {
+      log.info(line(ctx, trace), 'request');
+      measure(ctx, trace);
+    });
+    await traced(ctx, trace, next);
   };
+}
+
+/** A span a request, below the caller's own where it names one. */
+function traced(ctx: Context, trace: Trace, next: () => Promise<unknown>): Promise<void> {
+  return belowCaller(ctx.headers, () =>
+    inSpan({ name: ctx.method, kind: SpanKind.SERVER }, async (span) => {
+      await next();
+      describe(span, ctx, trace);
+    }),
+  );
+}
+
+function describe(span: Span, ctx: Context, { row, actor, requestId }: Trace): void {
+  const route = row?.path ?? 'none';
+  span.updateName(`${ctx.method} ${route}`);
+  span.setAttributes({
+    'http.request.method': ctx.method,
+    'http.route': route,
+    'http.response.status_code': ctx.status,
+    'keelson.request_id': requestId,
+    ...(row === undefined ? {} : { 'keelson.route_id': row.id }),
+    ...(actor === undefined || actor.workspaceId === '' ? {} : { 'keelson.workspace_id': actor.workspaceId }),
+  });
+}
+
+/** A stream is as long as its client likes, which says nothing of the server. */
+function measure(ctx: Context, { row, startedAt }: Trace): void {
+  if (ctx.response.type === eventStreamType) return;
+  const labels = { route: row?.id ?? 'none', method: ctx.method, status: String(ctx.res.statusCode) };
+  httpSeconds.observe(labels, (performance.now() - startedAt) / 1_000);
 }
 
 function line(ctx: Context, trace: Trace): Record<string, unknown> {

@@ -2,14 +2,22 @@ import { z } from 'zod';
 import { docsPage, redocPage } from './docs.js';
 import { openApiDocument } from './openapi.js';
 import { healthRoutes, type HealthDeps } from './health.js';
+import { metricsRoutes, type MetricsDeps } from './metrics.js';
 import { route, type Route } from './route.js';
 
 const html = 'text/html; charset=utf-8';
 
-/** The rows every installation has: pointers, health and the API's own description. */
-export function systemRoutes(deps: HealthDeps): readonly Route[] {
-  return [...pointerRoutes(deps), ...healthRoutes(deps), ...docsRoutes()];
+export interface SystemDeps extends HealthDeps {
+  /** Absent: nobody sees figures. */
+  readonly metrics?: MetricsDeps;
 }
+
+/** The rows every installation has: pointers, health, figures and the API's own description. */
+export function systemRoutes(deps: SystemDeps): readonly Route[] {
+  return [...pointerRoutes(deps), ...healthRoutes(deps), ...metricsRoutes(deps.metrics ?? noMetrics), ...docsRoutes()];
+}
+
+const noMetrics: MetricsDeps = { tokens: [], refresh: () => Promise.resolve() };
 
 /** Adds the two documents, which describe all rows, themselves included. */
 export function withDocuments(routes: readonly Route[], version: string): readonly Route[] {

@@ -1,4 +1,5 @@
 import { Client, WorkflowExecutionAlreadyStartedError, type ConnectionLike } from '@temporalio/client';
+import { OpenTelemetryWorkflowClientInterceptor } from '@temporalio/interceptors-opentelemetry';
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
 import { runWorkflowId } from '../../workflows/contract/ids.js';
 import { ENGINE_QUEUE } from '../../workflows/contract/queues.js';
@@ -33,7 +34,11 @@ const START_DEADLINE_MS = 3_000;
 const DEFAULT_PRIORITY = 3;
 
 export function createTemporalGateway({ connection, namespace, eagerStart }: GatewayOptions): TemporalGateway {
-  const client = new Client({ connection, namespace });
+  const client = new Client({
+    connection,
+    namespace,
+    interceptors: { workflow: [new OpenTelemetryWorkflowClientInterceptor()] },
+  });
   return {
     startRun: (input) => within(connection, START_DEADLINE_MS, () => startRun(client, input, eagerStart)),
     takePlace: (input) => within(connection, START_DEADLINE_MS, () => takePlace(client, input)),

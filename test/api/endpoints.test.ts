@@ -31,6 +31,7 @@ const mounted = new Set(
 
 /** Ours alone: no surface names them. */
 const own = new Set([
+  'GET /metrics',
   'GET /v1/sso/providers',
   'POST /v1/sso/providers',
   'PATCH /v1/sso/providers/{}',

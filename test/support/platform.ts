@@ -4,6 +4,7 @@ import { NativeConnection } from '@temporalio/worker';
 import { createTemporalGateway } from '../../api/temporal/gateway.js';
 import { openDatabase } from '../../db/client.js';
 import { createLogger } from '../../db/log.js';
+import { openTracing } from '../../db/telemetry/tracing.js';
 import { ensureNamespace } from '../../local/temporal-namespace.js';
 import { readWorkerConfig } from '../../workers/config.js';
 import { createEngineWorker } from '../../workers/worker.js';
@@ -65,16 +66,19 @@ async function startWorker({ connection, databaseUrl, env }: WorkerInput): Promi
     WORKER_SHUTDOWN_GRACE_SECONDS: '1',
     ...env,
   });
+  const tracing = openTracing(config.tracing, 'keelson-test');
   const worker = await createEngineWorker({
     connection,
     config,
     db,
+    tracing,
     log: createLogger({ level: 'silent', name: 'test' }),
   });
   const running = worker.run();
   return async () => {
     worker.shutdown();
     await running;
+    await tracing?.stop();
     await db.destroy();
   };
 }
