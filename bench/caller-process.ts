@@ -46,6 +46,8 @@ export interface Requests {
   readonly count: number;
   /** What the answers must be. */
   readonly status: number;
+  /** Until the first message of a stream has come; the stream is then left. Default: until all of the answer has. */
+  readonly until?: 'first-event';
 }
 
 export interface Measured {
@@ -177,7 +179,7 @@ async function resume({ slug, runIds }: Resume): Promise<Measured> {
   return { ...measured, runIds };
 }
 
-async function requests({ url, method, isSignedIn, body, count, status }: Requests): Promise<Measured> {
+async function requests({ url, method, isSignedIn, body, count, status, until }: Requests): Promise<Measured> {
   const { token } = requireSession();
   const init: RequestInit = {
     method,
@@ -189,10 +191,23 @@ async function requests({ url, method, isSignedIn, body, count, status }: Reques
   };
   const measured = await measure({ count, concurrency: 1 }, async () => {
     const response = await fetch(url, init);
-    const text = await response.text();
+    const text = until === undefined ? await response.text() : await firstEvent(response);
     if (response.status !== status) throw new Error(`${url} answered ${response.status}: ${text}`);
   });
   return { ...measured, runIds: [] };
+}
+
+/** As far as the end of the first message that is no comment. */
+async function firstEvent(response: Response): Promise<string> {
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  while (!/^data:.*\n\n/m.test(text)) {
+    const { done, value } = (await reader?.read()) ?? { done: true, value: undefined };
+    if (done) throw new Error(`the stream ended before its first message: ${text}`);
+    text += value;
+  }
+  await reader?.cancel();
+  return text;
 }
 
 async function logFunctionOf(database: pg.Client): Promise<string> {

@@ -2,6 +2,7 @@ import { startCaller } from './caller.js';
 import { agentChain, noteChain, waitingChain } from './chains.js';
 import { measureApiWork } from './api-work.js';
 import { compare, type Comparison } from './compare.js';
+import { measureConversations } from './conversations.js';
 import { graphs } from './graphs.js';
 import { measureIdentity } from './identity.js';
 import { measureLog } from './log-cost.js';
@@ -36,6 +37,7 @@ async function measureAll(given: Comparison): Promise<void> {
   for (const group of options.groups) await compare(given, group, say);
   if (options.parts.has('api')) await measureApiWork(given, say);
   if (options.parts.has('identity')) await measureIdentity(given, say);
+  if (options.parts.has('conversations')) await measureConversations(given, say);
   if (options.parts.has('log')) await measureLog(given, say);
   if (options.parts.has('waiting')) await measureWaiting(caller, options, say);
 }
