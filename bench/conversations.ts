@@ -10,8 +10,12 @@ const TURNS = 30;
 export async function measureConversations({ stage, caller }: Comparison, say: (text: string) => void): Promise<void> {
   const api = await signIn(stage.apiUrl);
   const stream = {
-    ...{ url: `${stage.apiUrl}/api/v1/workflows/analysis_code/run-stream`, method: 'POST', isSignedIn: true },
-    ...{ body: { message: 'How many kettles were sold?' }, status: 200, until: 'first-event' },
+    url: `${stage.apiUrl}/api/v1/workflows/analysis_code/run-stream`,
+    method: 'POST',
+    isSignedIn: true,
+    body: { message: 'How many kettles were sold?' },
+    status: 200,
+    until: 'first-event',
   } as const;
   await caller.requests({ ...stream, count: 20 });
   const { samples: first } = await caller.requests({ ...stream, count: STREAMS });
