@@ -45,6 +45,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
   const runs = createRunService({ db, temporal, log });
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
   const identity = createIdentity({ config, ...secrets, audit, log });
+  const agents = createAgents({ db, urlRules });
   const runCommands = createRunCommands({ db, temporal, log, news, runs, urlRules });
   return {
     ...identity,
@@ -64,7 +65,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     ...createAuthoring({ db, secrets, schedules, temporal, runs, news, urlRules }),
     ...runCommands,
     usage: createUsageService({ db }),
-    ...createAgents({ db, urlRules }),
+    ...agents,
     ...createEmbed({ db, sessions: runCommands.workflowSessions }),
   };
 }

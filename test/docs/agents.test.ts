@@ -16,8 +16,8 @@ test('the agent and the tool in AGENTS.md may be saved', () => {
 });
 
 test('AGENTS.md tells every action', () => {
-  const types =
-    JSON.stringify(NewActionTool.toJSONSchema({ unrepresentable: 'any' })).match(/"const":"[a-z_.]+"/g) ?? [];
-  expect(types.length).toBeGreaterThanOrEqual(14);
-  for (const type of types) expect(document).toMatch(new RegExp(`[\`, ]${type.slice(9, -1).replace('.', '\\.')}[\`,]`));
+  const schema = JSON.stringify(NewActionTool.toJSONSchema({ unrepresentable: 'any' }));
+  const types = [...schema.matchAll(/"const":("[a-z_.]+")/g)].map(([, type = '']) => JSON.parse(type) as string);
+  expect(types.length).toBeGreaterThanOrEqual(13);
+  for (const type of types) expect(document).toContain(`\`${type}\``);
 });
