@@ -7,6 +7,7 @@ import type { ApiConfig } from '../config.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
 import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
+import { createAgents } from './create-agents.js';
 import { createIdentity } from './create-identity.js';
 import { createAuthoring } from './create-authoring.js';
 import { createEmbed } from './create-embed.js';
@@ -44,6 +45,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
   const runs = createRunService({ db, temporal, log });
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
   const identity = createIdentity({ config, ...secrets, audit, log });
+  const agents = createAgents({ db, urlRules });
   const runCommands = createRunCommands({ db, temporal, log, news, runs, urlRules });
   return {
     ...identity,
@@ -63,6 +65,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     ...createAuthoring({ db, secrets, schedules, temporal, runs, news, urlRules }),
     ...runCommands,
     usage: createUsageService({ db }),
+    ...agents,
     ...createEmbed({ db, sessions: runCommands.workflowSessions }),
   };
 }

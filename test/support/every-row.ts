@@ -106,6 +106,8 @@ async function things(owner: Person): Promise<Readonly<Record<string, string>> &
   });
   const tool = await owner.call('POST', '/v1/workspace-tools', { body: { name: 'mine', url: 'https://example.com' } });
   await owner.call('POST', '/v1/secrets', { body: { name: 'MINE', value: 'not shown' } });
+  await owner.call('POST', '/api/v1/tools', { body: { name: 'mine' } });
+  await owner.call('POST', '/api/v1/agents', { body: { name: 'mine', config: { prompt: { system: 'Help.' } } } });
   const run = await owner.call('POST', '/v1/workflow-chains/mine/run');
   const approval = await owner.call('POST', `/workspaces/${id}/approvals`, { body: { action: 'mine' } });
   const schedule = await owner.call('POST', `/workspaces/${id}/schedules`, {
@@ -116,6 +118,8 @@ async function things(owner: Person): Promise<Readonly<Record<string, string>> &
     user_id: owner.userId,
     invitation_id: String(invited.body['id']),
     slug: 'mine',
+    agent_name: 'mine',
+    tool_name: 'mine',
     workflow_id: String(workflow.body['id']),
     definition_id: String(workflow.body['id']),
     embed: String(deployment.body['token']),
