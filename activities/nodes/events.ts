@@ -1,8 +1,20 @@
 import type { RunRef } from '../../workflows/contract/run.js';
 
-/** What a step shows while it runs: words of a model as they come, lines that user code prints. */
+/** What a step shows while it runs: words of a model as they come, lines that user code prints, what an agent does. */
 export type NodeEvent =
-  { readonly type: 'token'; readonly text: string } | { readonly type: 'log'; readonly lines: readonly string[] };
+  | { readonly type: 'token'; readonly text: string }
+  | { readonly type: 'log'; readonly lines: readonly string[]; readonly level?: string }
+  | LifecycleEvent;
+
+export interface LifecycleEvent {
+  readonly type: 'lifecycle';
+  readonly event: 'agent_start' | 'agent_end' | 'handoff' | 'tool_start' | 'tool_end' | 'llm_start' | 'llm_end';
+  readonly agent?: string;
+  readonly tool?: string;
+  readonly tool_call_id?: string;
+  /** The agent that takes over. */
+  readonly target?: string;
+}
 
 export interface EventSink {
   readonly append: (
@@ -57,7 +69,12 @@ export function createNodeEvents(sink: EventSink, { run, key, nodeId, attempt }:
   };
   return {
     emit: (event) => {
-      if (event.type === 'log') return write('log', { lines: event.lines });
+      if (event.type !== 'token') {
+        const { type, ...data } = event;
+        // what was said before it stands before it
+        if (type === 'lifecycle') writeTokens();
+        return write(type, data);
+      }
       text += event.text;
       if (text.length >= GATHER_CHARACTERS) writeTokens();
       else timer ??= setTimeout(writeTokens, GATHER_MS);
