@@ -33,7 +33,7 @@ export interface Thinker {
   readonly maxSteps: number;
   /** `number` counts the calls of tools of this visit from 1. */
   readonly act: (call: LlmToolCall, number: number) => Promise<Acted>;
-  /** Throws for an answer that is not to be kept, so that another attempt asks anew. */
+  /** Throws for a last answer that is not to be kept, so that another attempt asks anew. */
   readonly check?: (answer: LlmCompletion) => void;
   /** Tells that the model is asked, and that it has answered. */
   readonly onAsk?: (event: 'llm_start' | 'llm_end') => void;
@@ -109,7 +109,7 @@ async function ask(
   onAsk?.('llm_start');
   try {
     const answer = await deps.llm.complete({ ...request, signal, onText: (text) => emit({ type: 'token', text }) });
-    check?.(answer);
+    if (answer.toolCalls.length === 0 || request.tools?.length === 0) check?.(answer);
     return asJson({ ...answer, llm_ms: Date.now() - startedAt });
   } finally {
     onAsk?.('llm_end');
