@@ -3,10 +3,10 @@ import type { Json } from '../../workflows/definition/values.js';
 import type { LlmToolCall } from '../llm/port.js';
 import { isForModel } from '../nodes/failure.js';
 import { misfit } from '../nodes/schema.js';
-import { wellFormed } from '../nodes/text.js';
+import { storableText, wellFormed } from '../nodes/text.js';
 import type { Acted } from '../nodes/think-and-act.js';
 import { performAll, type Play, type Told } from './actions.js';
-import { dataOf } from './board.js';
+import { dataOf } from './paths.js';
 import { paramsOf, type Offered } from './tool-form.js';
 import { redactText, type Turn } from './turn.js';
 
@@ -14,6 +14,9 @@ type Args = Readonly<Record<string, Json>>;
 
 /** Longer replies are cut: a model's window is small. */
 const LONGEST_TOLD = 20_000;
+
+/** A model may write anything. */
+const shown = (name: string): string => storableText(name.slice(0, 100));
 
 const failed = (error: string): Json => ({ ok: false, error });
 
@@ -23,7 +26,7 @@ export const callOffered =
   async (call: LlmToolCall, number: number): Promise<Acted> => {
     const { context, board } = turn;
     const { agent, answers } = context.node.config;
-    const named = { type: 'lifecycle', agent, tool: call.name, tool_call_id: call.id } as const;
+    const named = { type: 'lifecycle', agent, tool: shown(call.name), tool_call_id: shown(call.id) } as const;
     const startedAt = Date.now();
     context.emit({ ...named, event: 'tool_start' });
     try {

@@ -2,7 +2,8 @@ import type { RunFacts } from '../../db/run-facts.js';
 import type { Names } from '../../workflows/definition/expressions.js';
 import type { Json } from '../../workflows/definition/values.js';
 import type { NodeContext } from '../nodes/context.js';
-import { dataOf, type Board } from './board.js';
+import type { Board } from './board.js';
+import { dataOf } from './paths.js';
 
 /** What the prompt, the tools' templates and the conditions of a turn read, as the turn stands. */
 export function turnNames(

@@ -3,7 +3,7 @@ import { textOf, type Json } from '../../workflows/definition/values.js';
 import type { Desk } from '../nodes/effect.js';
 import { Fault, invalid, isForModel, NodeFailure, outOfTime } from '../nodes/failure.js';
 import { bodyOfReceipt, makeCall, prepareCall, requestOf, whatOf, type CallConfig } from '../nodes/http-call.js';
-import { dataOf } from './board.js';
+import { dataOf } from './paths.js';
 import { redactText, type Turn } from './turn.js';
 
 /** Actions of tools that call other systems. */

@@ -1,4 +1,5 @@
 import type { Json } from '../../workflows/definition/values.js';
+import { fieldsOf } from '../nodes/effect.js';
 import { Fault, invalid } from '../nodes/failure.js';
 
 /** Dotted paths into the context: `booking.guests`, `orders.0.id`, `notes[+]`. */
@@ -11,6 +12,9 @@ export interface ContextPath {
 const MOST_KEYS = 20;
 const isList = (json: Json): json is readonly Json[] => Array.isArray(json);
 const isNumber = (key: string): boolean => /^\d{1,6}$/.test(key);
+
+/** An object's fields; none of what is no object. */
+export const dataOf = (json: Json | undefined): Readonly<Record<string, Json>> => fieldsOf(json ?? null);
 
 export function contextPath(text: string): ContextPath {
   const appends = text.endsWith('[+]');
