@@ -1,4 +1,5 @@
 import type { ToolAction } from '../../workflows/definition/agents/action-tool.js';
+import { exprOf } from '../../workflows/definition/reads.js';
 import { textOf, type Json } from '../../workflows/definition/values.js';
 import type { Desk } from '../nodes/effect.js';
 import { Fault, invalid, isForModel, NodeFailure, outOfTime } from '../nodes/failure.js';
@@ -35,16 +36,17 @@ export async function callOutside(turn: Turn, call: OutsideCall): Promise<Json> 
   const { context, deps } = turn;
   const target = targetOf(turn, call.action);
   const prepared = await prepareCall(configOf(call, target), call.desk);
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(1_000 * secondsOf(call.action, target))]);
   const options = { workspaceId: context.run.workspaceId, redactText: call.desk.redactText };
+  const ms = Math.ceil(1_000 * (call.action.timeout ?? target.timeoutSeconds ?? TIMEOUT_SECONDS));
+  const send = (idempotencyKey: string): Promise<Json> => {
+    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(ms)]);
+    return makeCall(deps.egress, prepared, { ...options, idempotencyKey, signal });
+  };
   const receipt = await context.ledger.perform({
     ...{ part: call.part, kind: call.action.type, what: whatOf(prepared), request: requestOf(prepared) },
     onUnknown: { action: 'repeat' },
     whenChanged: 'forks',
-    act: (idempotencyKey) =>
-      settled(turn, () =>
-        repeated(turn, target.retries, () => makeCall(deps.egress, prepared, { ...options, idempotencyKey, signal })),
-      ),
+    act: (key) => settled(turn, () => repeated(turn, target.retries, () => send(key))),
   });
   const { failure, round } = dataOf(receipt);
   if (failure === undefined) return bodyOfReceipt(receipt);
@@ -69,9 +71,6 @@ function failureOf(failure: Json): NodeFailure {
   const known = Object.values(Fault).find((each) => each === type) ?? Fault.network;
   return new NodeFailure(known, textOf(message ?? null), { retryable: false });
 }
-
-const secondsOf = ({ timeout }: CallAction, { timeoutSeconds }: Target): number =>
-  timeout ?? timeoutSeconds ?? TIMEOUT_SECONDS;
 
 function targetOf({ facts }: Turn, { url, endpoint }: CallAction): Target {
   if (url !== undefined) return { url, timeoutSeconds: null, retries: null };
@@ -114,7 +113,7 @@ const bareWord = /^\s*(params(?:\.[A-Za-z_]\w*)+)\s*$/;
 /** A bare `params.x` means `{{ params.x }}`. */
 export function spelledOut(mapping: Json): Json {
   if (typeof mapping === 'string') return mapping.replace(bareWord, '{{ $1 }}');
-  if (mapping === null || typeof mapping !== 'object') return mapping;
+  if (mapping === null || typeof mapping !== 'object' || exprOf(mapping) !== null) return mapping;
   if (isList(mapping)) return mapping.map(spelledOut);
   return Object.fromEntries(Object.entries(mapping).map(([key, each]) => [key, spelledOut(each)]));
 }

@@ -32,7 +32,11 @@ describe('context', () => {
       [
         { type: 'context.set', key: 'guests', value: 'params.n' },
         { type: 'context.set', path: 'order.items', data: [{ name: '{{ params.x }}', of: '{{ user }}' }] },
-        { type: 'context.set', key: 'order.items[+]', value: { total: { $expr: 'params.n * 2' } } },
+        {
+          type: 'context.set',
+          key: 'order.items[+]',
+          value: { total: { $expr: 'params.n * 2' }, n: { $expr: 'params.n' } },
+        },
         {
           type: 'context.set',
           key: 'order.items[0].name',
@@ -42,7 +46,10 @@ describe('context', () => {
       ],
       { args: { x: 'cake' }, vars: { user: { name: 'Ada' } } },
     );
-    const items = [{ name: 'a CAKE for 2', of: { name: 'Ada' } }, { total: 4 }];
+    const items = [
+      { name: 'a CAKE for 2', of: { name: 'Ada' } },
+      { total: 4, n: 2 },
+    ];
     expect(vars['agent_context']).toEqual({ n: { guests: 2, order: { items }, notes: ['plain'] } });
     expect(told).toEqual([{ ok: true, result: null }]);
   });

@@ -132,7 +132,7 @@ describe('an endpoint of the organisation', () => {
   });
 
   test('has the time that its settings give it', async () => {
-    await settings({ timeout: 0.2, retry_count: 1 });
+    await settings({ timeout: 1, retry_count: 1 });
     answer = (response, count) => {
       if (count > 1) json(response, { late: false });
     };
@@ -189,7 +189,7 @@ describe('after a failure', () => {
 });
 
 describe('after a crash', () => {
-  const actions = [
+  const actions = () => [
     { type: 'context.set', key: 'count[+]', value: 'params.id' },
     call({ method: 'POST', body: { at: '{{ now }}' }, save_as: 'first' }),
     {
@@ -203,7 +203,7 @@ describe('after a crash', () => {
   };
 
   test('between two effects the first is not repeated, and the turn comes to the same', async () => {
-    const of = withTool({ actions });
+    const of = withTool({ actions: actions() });
     stage.script = (_request, count) => (count === 0 ? { calls: [['act', { id: 7 }]] } : { text: 'Done.' });
     await stage.failure({ ...of, deps: { pause: crash } });
     expect(peer.requests.map(({ method }) => method)).toEqual(['POST']);
@@ -218,7 +218,7 @@ describe('after a crash', () => {
 
   test('a call that is on its way goes again under the same key with the same bytes', async () => {
     answer = (response, count) => (count === 1 ? void response.socket?.destroy() : json(response, { state: 'held' }));
-    const of = withTool({ actions });
+    const of = withTool({ actions: actions() });
     stage.script = (_request, count) => (count === 0 ? { calls: [['act', { id: 7 }]] } : { text: 'Done.' });
     await stage.failure(of);
     await stage.attempt(of);
