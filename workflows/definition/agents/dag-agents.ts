@@ -40,8 +40,7 @@ function agentProblems(document: DagDocument, { node, index, context }: Place): 
     problemAt(code, { path: ['nodes', index, 'agent_name'], node: node.id, message, isWarning });
   if (agent === undefined)
     return [at('unknown_agent', `Name an agent that exists: this workspace has no agent "${name}".`)];
-  if (!agent.isActive)
-    return [at('inactive_agent', `Activate the agent "${name}" or name another: it is not active.`)];
+  if (!agent.isActive) return [at('inactive_agent', `Activate the agent "${name}" or name another: it is not active.`)];
   return [
     ...promptProblems(agent).map((message) => at('bad_template', message)),
     ...conditionProblems(agent).map((message) => at('bad_condition', message)),

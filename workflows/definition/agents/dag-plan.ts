@@ -98,7 +98,9 @@ const own = <K extends NodeKind>(id: string, kind: K, config: NodeConfigs[K]) =>
 
 const endNode = (id: string, output: Json): PlanNode => ({ ...own(id, 'end', { output, terminate: true }) });
 
-const reasonOr = (otherwise: string): Json => ({ $expr: `input.?reason.orValue(${JSON.stringify(otherwise)})` });
+const reasonOr = (otherwise: string): Json => ({
+  $expr: `truthy(input.?reason.orValue(null)) ? input.reason : ${JSON.stringify(otherwise)}`,
+});
 
 /** The nodes every call has. */
 const callNodes: readonly PlanNode[] = [

@@ -72,9 +72,15 @@ const isPath = (node: ASTNode): boolean => node.op !== 'id' && ROOTS.includes(ro
 const isOptional = (node: ASTNode): boolean =>
   isStep(node) && (node.op.endsWith('?') || node.op === '[?]' || isOptional(stepArgs(node)[0]));
 
-/** The names themselves, without the variables of `exists` and its like. */
+const LOOPS = ['map', 'filter', 'all', 'exists', 'exists_one'];
+
+/** The names an expression reads, without the variables of `exists` and its like. */
 function namesIn(node: ASTNode): readonly string[] {
-  return node.op === 'id' ? [String(node.args)] : below(node).flatMap(namesIn);
+  if (node.op === 'id') return [String(node.args)];
+  const names = below(node).flatMap(namesIn);
+  if (node.op !== 'rcall' || !LOOPS.includes(node.args[0])) return names;
+  const [variable] = node.args[2];
+  return [...namesIn(node.args[1]), ...names.filter((name) => name !== variable?.args)];
 }
 
 function below(node: ASTNode): readonly ASTNode[] {
@@ -109,7 +115,13 @@ function truthOf(node: ASTNode, scope: TruthScope): ASTNode {
   if (node.op === 'call' && node.args[0] === 'has') return asked(node.args[1][0] ?? node, scope);
   if (node.op === '==' || node.op === '!=') {
     const sides = mapTree(node, (side) => (isPlainPath(side) ? valueOf(side, scope) : placed(side, scope)));
-    return guarded(sides, below(node).filter((side) => !isPlainPath(side)).flatMap(pathsIn), scope);
+    return guarded(
+      sides,
+      below(node)
+        .filter((side) => !isPlainPath(side))
+        .flatMap(pathsIn),
+      scope,
+    );
   }
   if (isPlainPath(node)) return truthy(valueOf(node, scope));
   const isAsking = BOOLEAN.includes(node.op) || (node.op === 'rcall' && ASKING.includes(node.args[0]));
