@@ -7,6 +7,7 @@ import type { ApiConfig } from '../config.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
 import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
+import { createAgents } from './create-agents.js';
 import { createIdentity } from './create-identity.js';
 import { createAuthoring } from './create-authoring.js';
 import { createEmbed } from './create-embed.js';
@@ -63,6 +64,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     ...createAuthoring({ db, secrets, schedules, temporal, runs, news, urlRules }),
     ...runCommands,
     usage: createUsageService({ db }),
+    ...createAgents({ db, urlRules }),
     ...createEmbed({ db, sessions: runCommands.workflowSessions }),
   };
 }
