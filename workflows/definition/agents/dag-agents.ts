@@ -5,7 +5,7 @@ import type { ActionTool, ToolAction } from './action-tool.js';
 import type { DagDocument, DagNode } from './dag-document.js';
 import { connectionsFrom, problemAt } from './dag-shape.js';
 import type { NamedAgent } from './named-agent.js';
-import { truthCondition } from './truth.js';
+import { truthCondition } from './truth-condition.js';
 
 /** What is wrong with the agents that a workflow names: they and their tools are looked up when it is compiled. */
 

@@ -9,7 +9,7 @@ import { dagAgentProblems, hasSkip } from './dag-agents.js';
 import { dagPlanIds, HANGUP_EVENT, type DagDocument, type DagNode } from './dag-document.js';
 import { connectionsFrom, dagShapeProblems } from './dag-shape.js';
 import { greets, speakerListen, speakerTurn, type Speaker } from './dag-turns.js';
-import { truthCondition } from './truth.js';
+import { truthCondition } from './truth-condition.js';
 
 /**
  * Compiles a workflow of agents. A call listens for being hung up and speaks with the first agent at the same time; each
@@ -60,7 +60,7 @@ function assemble(document: DagDocument, context: CompileContext): Plan {
     ...callNodes,
     ...all.flatMap((speaker) => [
       ...(hasSkip(speaker.node) ? [skipNode(speaker)] : []),
-      speakerListen(speaker),
+      speakerListen(speaker, document),
       speakerTurn(speaker, { document, context }),
     ]),
   ];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { truthCondition, type TruthScope } from '../../workflows/definition/agents/truth.js';
+import { truthCondition, type TruthScope } from '../../workflows/definition/agents/truth-condition.js';
 import { evaluateExpr } from '../../workflows/definition/expressions.js';
 import type { Json } from '../../workflows/definition/values.js';
 
