@@ -5,8 +5,10 @@ import { createTenantLimits } from '../../db/tenant-egress.js';
 import type { Vault } from '../../db/vault/vault.js';
 import type { ApiConfig } from '../config.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
+import { createAgentWorkflowService } from './agent-workflows/service.js';
 import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
+import { createAgents } from './create-agents.js';
 import { createIdentity } from './create-identity.js';
 import { createAuthoring } from './create-authoring.js';
 import { createEmbed } from './create-embed.js';
@@ -45,6 +47,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
   const identity = createIdentity({ config, ...secrets, audit, log });
   const runCommands = createRunCommands({ db, temporal, log, news, runs, urlRules });
+  const agents = createAgents({ db, urlRules });
   return {
     ...identity,
     workspaces: createWorkspaceService(secrets),
@@ -63,6 +66,8 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     ...createAuthoring({ db, secrets, schedules, temporal, runs, news, urlRules }),
     ...runCommands,
     usage: createUsageService({ db }),
+    ...agents,
+    agentWorkflows: createAgentWorkflowService({ db, urlRules, starters: agents.starters }),
     ...createEmbed({ db, sessions: runCommands.workflowSessions }),
   };
 }

@@ -1,3 +1,4 @@
+import type { AgentWorkflowService } from './agent-workflows/service.js';
 import type { WorkspaceService } from './workspaces.js';
 import type { TokenService } from './tokens.js';
 import type { SecretService } from './secrets.js';
@@ -21,9 +22,10 @@ import type { IdentityServices } from './create-identity.js';
 import type { UsageService } from './usage.js';
 import type { RunCommandServices } from './create-run-commands.js';
 import type { EmbedServices } from './create-embed.js';
+import type { AgentServices } from './create-agents.js';
 
 /** The rules behind the routes; each is made by `createX(deps)` in its own file. */
-export interface Services extends RunCommandServices, IdentityServices, EmbedServices {
+export interface Services extends RunCommandServices, IdentityServices, EmbedServices, AgentServices {
   readonly workspaces: WorkspaceService;
   readonly tokens: TokenService;
   readonly secrets: SecretService;
@@ -44,4 +46,5 @@ export interface Services extends RunCommandServices, IdentityServices, EmbedSer
   readonly tools: WorkspaceToolService;
   readonly tests: TestService;
   readonly usage: UsageService;
+  readonly agentWorkflows: AgentWorkflowService;
 }
