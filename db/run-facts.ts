@@ -17,8 +17,6 @@ export interface TenantFacts {
   readonly name: string;
   /** Those that agents may know. */
   readonly settings: Readonly<Record<string, Json>>;
-  /** Settings of the language model for agents that have none. */
-  readonly llm: { readonly model?: string; readonly temperature?: number };
 }
 
 export type RunFactsSource = (run: RunRef) => Promise<RunFacts>;
@@ -42,17 +40,7 @@ async function readTenant(db: Database, workspaceId: string): Promise<TenantFact
     .where('workspaces.id', '=', workspaceId)
     .executeTakeFirstOrThrow();
   const told = Object.entries(settings).filter(([name]) => TOLD.includes(name));
-  return { ...tenant, settings: Object.fromEntries(told), llm: modelOf(settings['llm'] ?? null) };
-}
-
-function modelOf(kept: Json): TenantFacts['llm'] {
-  if (kept === null || typeof kept !== 'object' || Array.isArray(kept)) return {};
-  // -- reason: `isArray` does not tell a readonly list from an object
-  const { model, temperature } = kept as { readonly [key: string]: Json };
-  return {
-    ...(typeof model === 'string' && model !== '' ? { model } : {}),
-    ...(typeof temperature === 'number' ? { temperature } : {}),
-  };
+  return { ...tenant, settings: Object.fromEntries(told) };
 }
 
 const readWorkflow = async (db: Database, { workspaceId, runId }: RunRef): Promise<RunFacts['workflow']> =>

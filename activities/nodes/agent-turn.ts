@@ -36,7 +36,7 @@ const systemOf = (turn: Turn): string =>
   );
 
 function thinkerOf(turn: Turn, system: string): Thinker {
-  const { context, deps, facts } = turn;
+  const { context, deps } = turn;
   const { config } = context.node;
   const { output_schema: schema } = config;
   const tools = offeredTools(config);
@@ -44,7 +44,7 @@ function thinkerOf(turn: Turn, system: string): Thinker {
     ...{ context, deps, maxSteps: config.max_steps },
     request: {
       system,
-      ...settingsOf({ ...facts.tenant.llm, ...ofAgent(config) }),
+      ...settingsOf(config),
       ...(schema === undefined ? {} : { schema }),
     },
     tools: tools.map(({ name, description, parameters }) => ({ name, description, parameters })),
@@ -53,11 +53,6 @@ function thinkerOf(turn: Turn, system: string): Thinker {
     onAsk: (event) => tell(turn, event),
   };
 }
-
-const ofAgent = ({ model, temperature }: TurnContext['node']['config']) => ({
-  ...(model === undefined ? {} : { model }),
-  ...(temperature === undefined ? {} : { temperature }),
-});
 
 /** What a step puts out whose answer is its output. */
 function answerOf({ context, deps }: Turn, { text, usage }: LlmCompletion): Json {

@@ -1,5 +1,5 @@
 import type { ToolAction } from '../../workflows/definition/agents/action-tool.js';
-import { isTruthy, truthExpr } from '../../workflows/definition/agents/truth.js';
+import { truthCondition } from '../../workflows/definition/agents/truth-condition.js';
 import { textOf, type Json } from '../../workflows/definition/values.js';
 import { Fault, invalid } from '../nodes/failure.js';
 import { wellFormed } from '../nodes/text.js';
@@ -81,7 +81,9 @@ async function endCall(play: Play, { message, reason }: ActionOf<'end_call'>): P
 }
 
 async function choose(play: Play, action: ActionOf<'condition'>, place: string): Promise<void> {
-  const holds = isTruthy(desk(play).templates.evaluate('if', truthExpr(action.if)));
+  const truth = truthCondition(action.if, 'tool');
+  if ('problem' in truth) throw invalid(Fault.configInvalid, `if: ${truth.problem}`);
+  const holds = desk(play).templates.evaluate('if', truth.expr) === true;
   await performAll(play, holds ? action.then : action.else, `${place}.${holds ? 'then' : 'else'}`);
 }
 

@@ -1,5 +1,4 @@
 import type { AgentTurnConfig } from '../../workflows/definition/agents/agent-turn.js';
-import { isTruthy, truthExpr } from '../../workflows/definition/agents/truth.js';
 import { evaluateExpr, ExpressionError, type Names } from '../../workflows/definition/expressions.js';
 import type { Outcome } from './board.js';
 
@@ -14,7 +13,7 @@ export function handoffByConditions({ handoffs }: AgentTurnConfig, names: Names)
 /** What cannot be told yet, because a value it compares is missing, does not hold. */
 function holds(condition: string, names: Names): boolean {
   try {
-    return isTruthy(evaluateExpr(truthExpr(condition), names));
+    return evaluateExpr(condition, names) === true;
   } catch (error) {
     if (error instanceof ExpressionError) return false;
     throw error;

@@ -20,6 +20,7 @@ export function turnNames(
     params: {},
     workflow: { slug: workflow?.slug ?? '', name: workflow?.name ?? '', run_id: run.runId },
     tenant: { id, slug, name, settings },
+    agent: { name: node.config.agent, node_id: node.id },
     // the same at every attempt, so that what is sent is too
     now: startedAt.toISOString(),
   };

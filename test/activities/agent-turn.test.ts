@@ -125,16 +125,6 @@ describe('a turn', () => {
     const { output } = turnOf(await stage.attempt(of));
     expect(output.text).toMatch(/^\[scripted\].* note gave: /);
   });
-
-  test('takes the model of the organisation when the agent has none', async () => {
-    await stage.settings({ llm: { model: 'house-model', temperature: 0.5 } });
-    await stage.attempt();
-    expect(stage.asked[0]).toMatchObject({ model: 'house-model', temperature: 0.5 });
-    await stage.fresh();
-    await stage.attempt({ config: { model: 'own' } });
-    expect(stage.asked[0]).toMatchObject({ model: 'own', temperature: 0.5 });
-    await stage.settings({});
-  });
 });
 
 describe('who takes over', () => {

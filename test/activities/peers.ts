@@ -71,8 +71,7 @@ export const buildDeps = (overrides: Partial<NodeDeps> = {}): NodeDeps => ({
   knowledge: noKnowledge,
   tool: () => Promise.resolve(undefined),
   prices: NO_PRICES,
-  runFacts: () =>
-    Promise.resolve({ tenant: { id: 'ten_1', slug: 't', name: 'T', settings: {}, llm: {} }, workflow: null }),
+  runFacts: () => Promise.resolve({ tenant: { id: 'ten_1', slug: 't', name: 'T', settings: {} }, workflow: null }),
   pause: () => Promise.reject(new Error('this test brought no clock')),
   ...overrides,
 });

@@ -4,6 +4,7 @@ import { createRunFacts } from '../../db/run-facts.js';
 import type { SegmentResult } from '../../workflows/contract/activities.js';
 import { ActionToolConfig, type ActionTool } from '../../workflows/definition/agents/action-tool.js';
 import type { AgentTurnConfig, AgentTurnOutput, TurnHandoff } from '../../workflows/definition/agents/agent-turn.js';
+import { truthCondition } from '../../workflows/definition/agents/truth-condition.js';
 import { inline, type Json } from '../../workflows/definition/values.js';
 import { openStage, type NodeRun, type Stage } from './stage.js';
 
@@ -43,13 +44,17 @@ export const tool = (name: string, config: object): ActionTool => ({
   config: ActionToolConfig.parse(config),
 });
 
-export const handoff = (agent: string, more: Partial<TurnHandoff> = {}): TurnHandoff => ({
-  agent,
-  node: `${agent}_node`,
-  description: `Goes to ${agent}`,
-  conditions: [],
-  passes: [],
-  ...more,
+/** Conditions as authors write them, and the CEL of them as plans hold it. */
+export const handoff = (
+  agent: string,
+  { conditions = [], passes = [] }: Partial<Pick<TurnHandoff, 'conditions' | 'passes'>> = {},
+): TurnHandoff => ({
+  ...{ agent, node: `${agent}_node`, description: `Goes to ${agent}`, passes },
+  conditions: conditions.map((text) => {
+    const truth = truthCondition(text, 'names');
+    if ('expr' in truth) return truth.expr;
+    throw new Error(truth.problem);
+  }),
 });
 
 export const baseConfig: AgentTurnConfig = {

@@ -61,13 +61,13 @@ test('tells of the organisation what agents may know, and of which workflow the 
   const facts = createRunFacts(db);
   expect(await facts({ workspaceId: 'ws_one', runId: 'run_1' })).toEqual({
     tenant: {
-      ...{ id: 'ten_one', slug: 'one', name: 'T one', llm: { model: 'big' } },
+      ...{ id: 'ten_one', slug: 'one', name: 'T one' },
       settings: { endpoints: { a: { path: '/a', method: 'GET' } } },
     },
     workflow: { slug: 'dinner', name: 'Dinner' },
   });
   expect(await facts({ workspaceId: 'ws_two', runId: 'run_2' })).toMatchObject({
-    tenant: { id: 'ten_two', settings: {}, llm: {} },
+    tenant: { id: 'ten_two', settings: {} },
     workflow: null,
   });
   // of another workspace it is not there

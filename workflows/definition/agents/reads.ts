@@ -3,7 +3,7 @@ import { mergeReads, readsOfExpr, readsOfMapping, readsOfTemplate } from '../rea
 import type { Json } from '../values.js';
 import type { AgentTurnConfig } from './agent-turn.js';
 import type { ToolAction } from './action-tool.js';
-import { truthExpr } from './truth.js';
+import { truthCondition } from './truth-condition.js';
 
 /**
  * What a node of kind `agent_turn` reads, for its plan: the run's variables and message always, and whatever its prompt,
@@ -15,14 +15,17 @@ export function agentTurnReads({ system, tools, handoffs = [] }: TurnTexts): Rea
   return mergeReads(
     { vars: true, message: true },
     readable(() => readsOfTemplate(system)),
-    ...conditions.map(readsOfCondition),
+    ...conditions.map((expr) => readable(() => readsOfExpr(expr))),
     ...actions.map(readsOfAction),
   );
 }
 
 type TurnTexts = Pick<AgentTurnConfig, 'system' | 'tools'> & Partial<Pick<AgentTurnConfig, 'handoffs'>>;
 
-const readsOfCondition = (text: string): Reads => readable(() => readsOfExpr(truthExpr(text)));
+function readsOfCondition(text: string): Reads {
+  const truth = truthCondition(text, 'tool');
+  return 'expr' in truth ? readsOfExpr(truth.expr) : {};
+}
 
 /** Every text of an action may be a template; names of keys and flags read nothing. */
 function readsOfAction(action: ToolAction): Reads {
