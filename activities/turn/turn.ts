@@ -38,6 +38,6 @@ export const deskOf = (turn: Turn, names: Readonly<Record<string, Json>>): Desk 
 /** What is told to a model, or kept where it may read it, knows no secrets. */
 export function withoutSecrets<T extends Json>(field: string, mapping: T): T {
   if (!namesSecret(JSON.stringify(mapping))) return mapping;
-  const message = `${field}: a model is not told secrets; use {{secret:...}} in headers and bodies only.`;
+  const message = `${field}: a model is not told secrets; use {{secret:...}} in the url, headers and body of calls only.`;
   throw invalid(Fault.templateInvalid, message);
 }
