@@ -5,6 +5,7 @@ import { createTenantLimits } from '../../db/tenant-egress.js';
 import type { Vault } from '../../db/vault/vault.js';
 import type { ApiConfig } from '../config.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
+import { createAgentWorkflowService } from './agent-workflows/service.js';
 import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
 import { createAgents } from './create-agents.js';
@@ -66,6 +67,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     ...runCommands,
     usage: createUsageService({ db }),
     ...agents,
+    agentWorkflows: createAgentWorkflowService({ db, urlRules, starters: agents.starters }),
     ...createEmbed({ db, sessions: runCommands.workflowSessions }),
   };
 }

@@ -65,6 +65,7 @@ describe('a step', () => {
       output: null,
       failures: 0,
       attempt: 1,
+      started_at: expect.any(Date),
       vars: null,
     });
     await endStep(db, run, { ...end, vars: { total: inline(3) }, cost, decidedBy: 'pinned' });
@@ -74,13 +75,13 @@ describe('a step', () => {
   });
 
   test('that a person starts anew forgets its failures and its error, not what it cost', async () => {
-    await beginStep(db, run, { step: start, flush: noFlush });
+    const { started_at } = await beginStep(db, run, { step: start, flush: noFlush });
     await endStep(db, run, { ...end, status: 'failed', output: null, error, failed: true, cost });
     const parked = stepRecord('a', 20, { status: 'parked', error, endedAt: null });
     await writeFlush(db, run, { ...noFlush, steps: [parked], seq: 20 });
     expect(await stepRow('a/1')).toMatchObject({ status: 'parked', failures: 1, error });
     const begun = await beginStep(db, run, { step: { ...start, seq: 25, round: 1 }, flush: noFlush });
-    expect(begun).toMatchObject({ status: 'running', failures: 0, attempt: 2 });
+    expect(begun).toMatchObject({ status: 'running', failures: 0, attempt: 2, started_at });
     expect(await stepRow('a/1')).toMatchObject({ error: null, ended_at: null, round: 1, seq: 25 });
     await writeFlush(db, run, { ...noFlush, steps: [parked], seq: 20 });
     expect(await stepRow('a/1')).toMatchObject({ status: 'running' });

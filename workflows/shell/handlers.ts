@@ -192,10 +192,12 @@ async function quiet(session: RunSession): Promise<void> {
   while (!isStill()) await condition(isStill);
 }
 
-/** What the run waits for: its user, before anybody else. */
+/** What the run waits for: its user, before anybody else; an event, such as hanging up, may never come. */
 function asked(session: RunSession): OpenWait | undefined {
-  const undecided = session.waits.undecided();
-  return undecided.find(({ kind }) => kind === 'message') ?? undecided.find(({ kind }) => kind !== 'until');
+  const undecided = session.waits.undecided().filter(({ kind }) => kind !== 'until');
+  return (
+    undecided.find(({ kind }) => kind === 'message') ?? undecided.find(({ kind }) => kind !== 'event') ?? undecided[0]
+  );
 }
 
 function turnOf(session: RunSession): Turn {
@@ -204,11 +206,8 @@ function turnOf(session: RunSession): Turn {
   const isStill = !session.draining && (session.children.size === 0 || waiting !== undefined);
   const isOver = isStill || session.state.end !== null;
   session.talk.owe(!isOver);
-  return {
-    isOver,
-    status: session.status(),
-    ...{ said, trace: entries, activeNode: waiting?.nodeId ?? null, vars: session.state.vars },
-  };
+  const activeNode = session.state.end === null ? (waiting?.nodeId ?? null) : null;
+  return { isOver, status: session.status(), ...{ said, trace: entries, activeNode, vars: session.state.vars } };
 }
 
 function judgeRetry(session: RunSession, { nodeId }: RetryNode): void {

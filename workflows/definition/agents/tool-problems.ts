@@ -3,14 +3,8 @@ import type { Path } from '../problems.js';
 import { secretProblem, strayProblem } from '../secret-problem.js';
 import type { Json } from '../values.js';
 import type { ActionToolConfig, ToolAction, ToolParameter } from './action-tool.js';
-import {
-  conditionProblem,
-  doubles,
-  mappingProblems,
-  problem,
-  spokenProblems,
-  type ConfigProblem,
-} from './config-problems.js';
+import { doubles, mappingProblems, problem, spokenProblems, type ConfigProblem } from './config-problems.js';
+import { truthCondition } from './truth-condition.js';
 
 export interface ToolSurroundings {
   /** Why an address may not be called, or null; parts of it may be templates. */
@@ -175,6 +169,11 @@ function headerProblems(path: Path, name: string, text: string): readonly Config
   return problem(path, isName ? (secretProblem(text) ?? templateProblem(text)) : 'is no name of a header');
 }
 
+function toolConditionProblem(text: string): string | null {
+  const truth = truthCondition(text, 'tool');
+  return 'problem' in truth ? truth.problem : null;
+}
+
 function branchProblems(action: ActionOf<'condition'>, { path, depth, around }: Site): readonly ConfigProblem[] {
   if (depth >= DEEPEST_CONDITION)
     return problem(
@@ -183,7 +182,7 @@ function branchProblems(action: ActionOf<'condition'>, { path, depth, around }: 
     );
   const inner = (list: 'then' | 'else'): Site => ({ path: [...path, list], depth: depth + 1, around });
   return [
-    ...problem([...path, 'if'], conditionProblem(action.if)),
+    ...problem([...path, 'if'], toolConditionProblem(action.if)),
     ...listProblems(action.then, inner('then')),
     ...listProblems(action.else, inner('else')),
   ];
