@@ -116,6 +116,7 @@ const finished: readonly string[] = [
   'agent-studio auth',
   'agent-studio docs',
   'agent-studio health',
+  'agent-studio resources',
   'service auth',
   'service health',
   'service tenants',
