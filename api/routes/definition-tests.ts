@@ -66,7 +66,7 @@ export const definitionTestRoutes: readonly Route[] = [
     reply: z
       .object({ id: z.string(), run_id: z.string(), status: Status, version_id: z.string() })
       .meta({ id: 'StartedTest' }),
-    errors: { 422: '`blockers` keep the draft from running, or the input breaks its schema' },
+    errors: { 409: 'Only calls run it', 422: '`blockers` keep the draft from running, or the input breaks its schema' },
     handle: ({ actor, params, body, seed }, { tests }) => tests.testRun(actor, params.definition_id, { ...body, seed }),
   }),
 ];

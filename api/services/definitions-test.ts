@@ -14,6 +14,7 @@ import { findDefinition, type DefinitionRow } from './definition-rows.js';
 import { compileRow } from './definitions.js';
 import { compileAlone, isBlocker, refusedBy } from './documents.js';
 import { checkInput } from './json-check.js';
+import { refuseCalls } from './run-starts.js';
 import type { RunService } from './runs.js';
 import type { UrlRulesOf } from './egress-lists.js';
 
@@ -158,6 +159,7 @@ async function testRun(
   const { workspaceId } = actor;
   const { definitionId, input, live, seed } = test;
   const row = await findDefinition(deps.db, { workspaceId, definitionId });
+  refuseCalls(row);
   const { plan, problems } = await compileRow(deps, workspaceId, row);
   if (plan === null || problems.some(isBlocker)) throw refusedBy(problems);
   checkInput(plan, input, 'input');

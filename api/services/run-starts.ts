@@ -4,6 +4,7 @@ import type { Database } from '../../db/client.js';
 import type { RunRef, RunStatus } from '../../workflows/contract/run.js';
 import type { Json } from '../../workflows/definition/values.js';
 import type { Actor } from '../actor.js';
+import { conflict } from '../http/errors.js';
 import { runTags } from './caller.js';
 import { checkInput } from './json-check.js';
 import type { RunReadService } from './run-reads.js';
@@ -64,6 +65,7 @@ async function startRun(deps: RunStartDeps, request: NewRunRequest): Promise<Acc
   const { workspaceId } = actor;
   const found = await findDefinition(deps.db, workspaceId, request.definition);
   const { definition, kind, plan, version: number } = await targetOf(deps, workspaceId, { definition: found, version });
+  refuseCalls(found);
   checkInput(plan, input, 'input');
   const { runId } = await deps.runs.start({
     workspaceId,
@@ -87,6 +89,12 @@ async function startRun(deps: RunStartDeps, request: NewRunRequest): Promise<Acc
     priority,
     tags,
   };
+}
+
+/** Nobody would speak in it, nor hang up. */
+export function refuseCalls({ kind, slug }: { readonly kind: string; readonly slug: string }): void {
+  if (kind !== 'agent_dag') return;
+  throw conflict(`"${slug}" is a workflow of agents, which only calls run: POST /api/v1/calls with its workflow_slug.`);
 }
 
 /** A caller who leaves while this waits changes nothing: only the answer is for them. */

@@ -118,6 +118,7 @@ const finished: readonly string[] = [
   'agent-studio docs',
   'agent-studio health',
   'service agents',
+  'agent-studio resources',
   'service auth',
   'service health',
   'service tenants',

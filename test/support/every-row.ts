@@ -113,6 +113,10 @@ async function things(owner: Person): Promise<Readonly<Record<string, string>> &
   const schedule = await owner.call('POST', `/workspaces/${id}/schedules`, {
     body: { cron_expr: '0 9 * * *', prompt: 'mine' },
   });
+  const helper = { name: 'mine', config: { prompt: { system: 'Help.' } } };
+  await owner.call('POST', '/api/v1/agents', { body: helper });
+  const nodes = [{ id: 'mine', agent_name: 'mine', is_entry: true, is_exit: true }];
+  await owner.call('POST', '/api/v1/workflows', { body: { name: 'Mine', slug: 'mine', config: { nodes } } });
   const invited = await owner.call('POST', '/v1/members', { body: { email: 'guest@example.com', role: 'viewer' } });
   return {
     user_id: owner.userId,
@@ -120,6 +124,7 @@ async function things(owner: Person): Promise<Readonly<Record<string, string>> &
     slug: 'mine',
     agent_name: 'mine',
     tool_name: 'mine',
+    workflow_key: 'mine',
     workflow_id: String(workflow.body['id']),
     definition_id: String(workflow.body['id']),
     embed: String(deployment.body['token']),

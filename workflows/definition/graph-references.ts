@@ -131,6 +131,10 @@ function definitionProblems(
         message: `There is no ${what} "${id}" in this workspace: choose one of its ids.`,
       },
     ];
+  if (known.kind === 'agent_dag') {
+    const message = `Choose another ${what}: "${id}" is a workflow of agents, which only calls run.`;
+    return [{ code: 'not_nestable', path, message }];
+  }
   if (known.published) return [];
   return [{ code: 'not_published', path, message: `The ${what} "${id}" has no published version: publish it first.` }];
 }

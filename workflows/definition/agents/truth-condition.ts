@@ -120,24 +120,24 @@ const BOOLEAN = ['<', '<=', '>', '>=', 'in'];
 const ASKING = ['contains', 'startsWith', 'endsWith', 'matches', 'exists', 'all', 'exists_one', 'hasValue'];
 
 function truthOf(node: ASTNode, scope: TruthScope): ASTNode {
-  const parts = (): ASTNode => mapTree(node, (child) => truthOf(child, scope));
-  if (node.op === '&&' || node.op === '||' || node.op === '!_' || node.op === '?:') return parts();
+  if (['&&', '||', '!_', '?:'].includes(node.op)) return mapTree(node, (child) => truthOf(child, scope));
   if (node.op === 'call' && node.args[0] === 'has') return asked(node.args[1][0] ?? node, scope);
-  if (node.op === '==' || node.op === '!=') {
-    const sides = mapTree(node, (side) => (isPlainPath(side, scope) ? valueOf(side, scope) : placed(side, scope)));
-    return guarded(
-      sides,
-      below(node)
-        .filter((side) => !isPlainPath(side, scope))
-
-        .flatMap((side) => pathsIn(side, scope)),
-      scope,
-    );
-  }
+  if (node.op === '==' || node.op === '!=') return comparison(node, scope);
   if (isPlainPath(node, scope)) return truthy(valueOf(node, scope));
-  const isAsking = BOOLEAN.includes(node.op) || (node.op === 'rcall' && ASKING.includes(node.args[0]));
   const body = placed(node, scope);
-  return guarded(isAsking ? body : truthy(body), pathsIn(node, scope), scope);
+  return guarded(isAsking(node) ? body : truthy(body), pathsIn(node, scope), scope);
+}
+
+/** It gives a boolean by itself. */
+const isAsking = (node: ASTNode): boolean =>
+  BOOLEAN.includes(node.op) || (node.op === 'rcall' && ASKING.includes(node.args[0]));
+
+/** A path that leads nowhere is compared as null. */
+function comparison(node: ASTNode, scope: TruthScope): ASTNode {
+  const sides = mapTree(node, (side) => (isPlainPath(side, scope) ? valueOf(side, scope) : placed(side, scope)));
+  const others = below(node).filter((side) => !isPlainPath(side, scope));
+  const paths = others.flatMap((side) => pathsIn(side, scope));
+  return guarded(sides, paths, scope);
 }
 
 const isPlainPath = (node: ASTNode, scope: TruthScope): boolean => isPath(node, scope) && !isOptional(node);
