@@ -49,9 +49,14 @@ export function compileAlone(
     const plan = compileChain(document as unknown as ChainDocument); // -- reason: parsed before it was written
     return plan?.nodes[nodeId] === undefined ? null : { plan, problems: [] };
   }
+  if (kind !== 'workflow') return aloneIn(compileDocument(kind, document, context), nodeId);
   const alone = graphAlone(document as unknown as GraphDocument, nodeId); // -- reason: as above
   return alone === null ? null : compileGraph(alone, context);
 }
+
+/** Of kinds whose nodes are made from the whole document. */
+const aloneIn = (compiled: Compilation, nodeId: string): Compilation | null =>
+  compiled.plan !== null && compiled.plan.nodes[nodeId] === undefined ? null : compiled;
 
 export const isBlocker = ({ severity }: GraphProblem): boolean => severity === 'blocker';
 
