@@ -20,6 +20,7 @@ import { createRunReadService } from './run-reads.js';
 import { createRunService } from './runs.js';
 import { createScheduleService } from './schedules.js';
 import { createSecretService } from './secrets.js';
+import { createStaged } from './staged/create.js';
 import { createStreamService } from './streams.js';
 import { createTokenService } from './tokens.js';
 import { createUsageService } from './usage.js';
@@ -63,6 +64,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     ...createAuthoring({ db, secrets, schedules, temporal, runs, news, urlRules }),
     ...runCommands,
     usage: createUsageService({ db }),
+    ...createStaged({ db, news, runs, stops: runCommands.runStops, urlRules }),
     ...createEmbed({ db, sessions: runCommands.workflowSessions }),
   };
 }
