@@ -7,6 +7,7 @@ import type { ApiConfig } from '../config.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
 import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
+import { createAgents } from './create-agents.js';
 import { createIdentity } from './create-identity.js';
 import { createAuthoring } from './create-authoring.js';
 import { createEmbed } from './create-embed.js';
@@ -46,6 +47,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
   const identity = createIdentity({ config, ...secrets, audit, log });
   const runCommands = createRunCommands({ db, temporal, log, news, runs, urlRules });
+  const agents = createAgents({ db, urlRules });
   return {
     ...identity,
     workspaces: createWorkspaceService(secrets),
@@ -64,7 +66,8 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     ...createAuthoring({ db, secrets, schedules, temporal, runs, news, urlRules }),
     ...runCommands,
     usage: createUsageService({ db }),
-    ...createStaged({ db, news, runs, stops: runCommands.runStops, urlRules }),
+    ...createStaged({ db, news, runs, stops: runCommands.runStops, urlRules, starters: agents.starters }),
+    ...agents,
     ...createEmbed({ db, sessions: runCommands.workflowSessions }),
   };
 }

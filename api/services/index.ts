@@ -22,9 +22,11 @@ import type { IdentityServices } from './create-identity.js';
 import type { UsageService } from './usage.js';
 import type { RunCommandServices } from './create-run-commands.js';
 import type { EmbedServices } from './create-embed.js';
+import type { AgentServices } from './create-agents.js';
 
 /** The rules behind the routes; each is made by `createX(deps)` in its own file. */
-export interface Services extends RunCommandServices, IdentityServices, EmbedServices, StagedServices {
+export interface Services
+  extends RunCommandServices, IdentityServices, EmbedServices, StagedServices, AgentServices {
   readonly workspaces: WorkspaceService;
   readonly tokens: TokenService;
   readonly secrets: SecretService;

@@ -4,7 +4,7 @@ import { createDraftCompiler } from '../draft-plan.js';
 import type { UrlRulesOf } from '../egress-lists.js';
 import type { RunStopService } from '../run-stops.js';
 import type { RunService } from '../runs.js';
-import type { StreamService } from '../streams.js';
+import type { StarterService } from '../starters.js';
 import { createStreamService } from '../streams.js';
 import { createStagedRunService, type StagedRunService } from './runs.js';
 
@@ -18,10 +18,11 @@ export interface StagedServiceDeps {
   readonly runs: RunService;
   readonly stops: RunStopService;
   readonly urlRules: UrlRulesOf;
+  readonly starters: StarterService;
 }
 
-export function createStaged({ db, news, runs, stops, urlRules }: StagedServiceDeps): StagedServices {
-  const streams: StreamService = createStreamService({ db, news });
+export function createStaged({ db, news, runs, stops, urlRules, starters }: StagedServiceDeps): StagedServices {
+  const streams = createStreamService({ db, news });
   const compileDraft = createDraftCompiler({ db, urlRules });
-  return { stagedRuns: createStagedRunService({ db, news, runs, stops, streams, compileDraft }) };
+  return { stagedRuns: createStagedRunService({ db, news, runs, stops, streams, compileDraft, starters }) };
 }

@@ -11,6 +11,7 @@ import { runTags } from '../caller.js';
 import { checkInput } from '../json-check.js';
 import type { RunTargetDeps } from '../run-target.js';
 import type { RunService } from '../runs.js';
+import type { StarterService } from '../starters.js';
 
 /** The body of a run, as the surface spells it. */
 export interface StagedRunBody {
@@ -39,6 +40,7 @@ export interface NewStagedRun {
 export interface StagedStartDeps {
   readonly db: Database;
   readonly runs: Pick<RunService, 'start'>;
+  readonly starters: Pick<StarterService, 'ensure'>;
   readonly compileDraft: RunTargetDeps['compileDraft'];
 }
 
@@ -47,10 +49,11 @@ export interface StagedStartDeps {
  * 404 for an unknown key, 422 for a workflow that cannot run.
  */
 export async function startStagedRun(
-  { db, runs, compileDraft }: StagedStartDeps,
+  { db, runs, compileDraft, starters }: StagedStartDeps,
   { actor, key, body, seed }: NewStagedRun,
 ): Promise<RunRef> {
   const workspaceId = actingWorkspace(actor);
+  await starters.ensure(workspaceId);
   const definition = await findStagedDefinition(db, workspaceId, key);
   if (definition === undefined) throw notFound('workflow', key);
   const { id: definitionId, document, kind } = definition;
