@@ -1,21 +1,13 @@
+import { parseDocument } from '../../api/services/documents.js';
 import { newId } from '../../db/ids.js';
 import { insertDefinition } from '../../db/definitions.js';
 import type { Database } from '../../db/client.js';
+import { ActionToolConfig } from '../../workflows/definition/agents/action-tool.js';
 import { NamedAgentConfig } from '../../workflows/definition/agents/named-agent.js';
-import { serviceAgents } from '../../workflows/definition/agents/starters.js';
-import { shippedWorkflows } from '../../workflows/definition/staged/shipped.js';
 import type { Json } from '../../workflows/definition/values.js';
 import type { Person } from './api.js';
 import type { Answered } from './http.js';
 import { listenTo, type Listening } from './sse.js';
-
-/** A workspace with the agents and the workflows that are shipped, where they are not there already. */
-export async function seedShipped(db: Database, { workspace, userId }: Person): Promise<void> {
-  for (const agent of serviceAgents) await seedAgent(db, workspace.id, agent);
-  for (const { slug, name, description, document } of shippedWorkflows) {
-    await seedStaged(db, workspace.id, { slug, name, description, document, createdBy: userId });
-  }
-}
 
 export async function seedAgent(
   db: Database,
@@ -31,22 +23,24 @@ export async function seedAgent(
     .execute();
 }
 
-export async function seedStaged(
+export async function seedTool(
   db: Database,
   workspaceId: string,
-  made: { readonly slug: string; readonly document: Json; readonly name?: string; readonly description?: string; readonly createdBy?: string },
+  { name, ...tool }: { readonly name: string; readonly actions: readonly object[] },
 ): Promise<void> {
-  const { slug, document, name = slug, description = '', createdBy = 'test' } = made;
-  const known = await db
-    .selectFrom('definitions')
-    .select('id')
-    .where('workspace_id', '=', workspaceId)
-    .where('slug', '=', slug)
-    .where('deleted_at', 'is', null)
-    .executeTakeFirst();
-  if (known !== undefined) return;
-  const definition = { workspaceId, definitionId: newId('def'), kind: 'staged', status: 'published' };
-  await insertDefinition(db, { ...definition, slug, name, description, document, createdBy });
+  const config = JSON.stringify(ActionToolConfig.parse(tool));
+  const row = { id: newId('atl'), workspace_id: workspaceId, name, config, created_by: 'test' };
+  await db.insertInto('action_tools').values(row).execute();
+}
+
+/** A staged workflow of a workspace, as its document is written; its id. */
+export async function seedStaged(db: Database, workspaceId: string, slug: string, document: object): Promise<string> {
+  // -- reason: what tests write is JSON
+  const parsed = parseDocument('staged', document as Json);
+  const definitionId = newId('def');
+  const told = { kind: 'staged', status: 'published', slug, name: slug, createdBy: 'test' };
+  await insertDefinition(db, { workspaceId, definitionId, ...told, document: parsed });
+  return definitionId;
 }
 
 /** Somebody who runs staged workflows. */
