@@ -25,8 +25,7 @@ import type { EmbedServices } from './create-embed.js';
 import type { AgentServices } from './create-agents.js';
 
 /** The rules behind the routes; each is made by `createX(deps)` in its own file. */
-export interface Services
-  extends RunCommandServices, IdentityServices, EmbedServices, StagedServices, AgentServices {
+export interface Services extends RunCommandServices, IdentityServices, EmbedServices, StagedServices, AgentServices {
   readonly workspaces: WorkspaceService;
   readonly tokens: TokenService;
   readonly secrets: SecretService;
