@@ -31,6 +31,8 @@ export interface NewRun {
   readonly priority?: number;
   readonly tags?: readonly string[];
   readonly isConversation?: boolean;
+  /** Runs of one conversation share it. */
+  readonly conversationId?: string;
   readonly test?: RunTest;
   /** Results of an earlier run it starts with. */
   readonly reuse?: readonly ReuseRow[];
@@ -53,6 +55,7 @@ const ordinary = {
   priority: DEFAULT_PRIORITY,
   depth: 0,
   isConversation: false,
+  conversationId: null,
   tags: [],
   reuse: [],
   scheduleId: null,
@@ -124,6 +127,7 @@ const rowOf = (run: WholeRun) => ({
   priority: run.priority,
   tags: [...run.tags],
   is_conversation: run.isConversation,
+  conversation_id: run.conversationId,
   test: jsonTextOrNull(run.test),
 });
 

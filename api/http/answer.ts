@@ -59,7 +59,7 @@ const presented = (row: Route, stream: EventStream<unknown>, log: Log): EventStr
     for await (const message of stream.messages(signal)) {
       yield message.data === undefined ? message : { ...message, data: present(row, message.data, log) };
     }
-  });
+  }, stream.framing);
 
 const textOf = (row: Route, value: unknown): string | Buffer =>
   row.produces !== undefined && (typeof value === 'string' || Buffer.isBuffer(value))

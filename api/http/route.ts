@@ -79,12 +79,22 @@ export interface StreamMessage<T> {
   readonly data?: T;
 }
 
+/** How a stream is sent beside its messages. */
+export interface Framing {
+  /** The comment it opens with; null: none, and the connection is kept. Default `open`. */
+  readonly opening?: null;
+  /** The comment after every so many seconds in which nothing was said; default `still here`, said in any case. */
+  readonly heartbeat?: () => string;
+}
+
 /** A reply that goes on: messages as they come, until they end, the caller leaves or the API stops. */
 export class EventStream<T> {
   /** Ends soon after the signal is raised. */
   readonly messages: (signal: AbortSignal) => AsyncIterable<StreamMessage<T>>;
-  constructor(messages: EventStream<T>['messages']) {
+  readonly framing: Framing;
+  constructor(messages: EventStream<T>['messages'], framing: Framing = {}) {
     this.messages = messages;
+    this.framing = framing;
   }
 }
 

@@ -108,8 +108,8 @@ async function handle(row: Route, services: Services, request: AnyRequest): Prom
   const result = await withOrigin(request, () => inScope(scope, () => row.handle(request, services)));
   if (scope === undefined) return result;
   if (result instanceof EventStream) {
-    const { messages } = result as EventStream<unknown>;
-    return new EventStream((signal) => iterateInScope(scope, () => messages(signal)));
+    const { messages, framing } = result as EventStream<unknown>;
+    return new EventStream((signal) => iterateInScope(scope, () => messages(signal)), framing);
   }
   if (result instanceof Download) {
     const { type, filename, pieces } = result;

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import type { Context } from 'koa';
 import { ApiError, tooMany } from './errors.js';
 import { describeError, type Log } from './log.js';
-import type { EventStream, StreamMessage } from './route.js';
+import type { EventStream, Framing, StreamMessage } from './route.js';
 
 export interface StreamSettings {
   /** Raised when the API stops: every stream then ends. */
@@ -46,7 +46,7 @@ export function createStreamSender(settings: StreamSettings, log: Log): StreamSe
       'Cache-Control': 'no-cache, no-transform',
       // nginx would hold messages back; and the socket is of no use to others, so that a shutdown need not wait for it
       'X-Accel-Buffering': 'no',
-      Connection: 'close',
+      Connection: stream.framing.opening === null ? 'keep-alive' : 'close',
     });
     if (ctx.method === 'HEAD') return;
     count(owner, 1);
@@ -69,9 +69,9 @@ async function send(ctx: Context, stream: EventStream<unknown>, deps: SendDeps):
   deps.stopping.addEventListener('abort', leave);
   ctx.res.once('close', leave);
   if (deps.stopping.aborted || ctx.res.destroyed) leave();
-  const stopBeating = beat(body, { ...deps, leave, cut: () => ctx.res.destroy() });
+  const beating = beat(body, { framing: stream.framing, ...deps, leave, cut: () => ctx.res.destroy() });
   try {
-    await pump(stream, body, gone.signal);
+    await pump(stream, body, { signal: gone.signal, onMessage: beating.spoke });
   } catch (error) {
     if (!gone.signal.aborted) {
       deps.log.warn({ err: describeError(error) }, 'a stream broke off');
@@ -79,27 +79,40 @@ async function send(ctx: Context, stream: EventStream<unknown>, deps: SendDeps):
       ctx.res.destroy();
     }
   } finally {
-    stopBeating();
+    beating.stop();
     deps.stopping.removeEventListener('abort', leave);
     leave();
     body.end();
   }
 }
 
-async function pump(stream: EventStream<unknown>, body: PassThrough, signal: AbortSignal): Promise<void> {
-  body.write(': open\n\n');
+interface Pumping {
+  readonly signal: AbortSignal;
+  readonly onMessage: () => void;
+}
+
+async function pump(stream: EventStream<unknown>, body: PassThrough, { signal, onMessage }: Pumping): Promise<void> {
+  if (stream.framing.opening !== null) body.write(': open\n\n');
   for await (const message of stream.messages(signal)) {
     if (signal.aborted) return;
+    onMessage();
     if (!body.write(messageText(message))) await once(body, 'drain', { signal });
   }
 }
 
 interface Beating extends SendDeps {
+  readonly framing: Framing;
   readonly leave: () => void;
   readonly cut: () => void;
 }
 
-function beat(body: PassThrough, { heartbeatMs, recheck, leave, cut }: Beating): () => void {
+interface Beat {
+  /** Something was sent: the stream is not quiet. */
+  readonly spoke: () => void;
+  readonly stop: () => void;
+}
+
+function beat(body: PassThrough, { heartbeatMs, recheck, leave, cut, framing: { heartbeat } }: Beating): Beat {
   let count = 0;
   let stalled = 0;
   const timer = setInterval(() => {
@@ -107,14 +120,28 @@ function beat(body: PassThrough, { heartbeatMs, recheck, leave, cut }: Beating):
     count += 1;
     stalled = body.writableNeedDrain ? stalled + 1 : 0;
     if (stalled >= STALLED_AFTER) cut();
-    if (stalled === 0) body.write(': still here\n\n');
+    if (stalled === 0 && heartbeat === undefined) body.write(': still here\n\n');
     if (count % RECHECK_EVERY !== 0) return;
     recheck().catch((error: unknown) => {
       if (error instanceof ApiError && error.status < 500 && error.status !== 429) leave();
     });
   }, heartbeatMs);
   timer.unref();
-  return () => clearInterval(timer);
+  const quiet = heartbeat === undefined ? undefined : beatWhenQuiet(body, heartbeat, heartbeatMs);
+  return {
+    spoke: () => void quiet?.refresh(),
+    stop: () => {
+      clearInterval(timer);
+      clearInterval(quiet);
+    },
+  };
+}
+
+function beatWhenQuiet(body: PassThrough, heartbeat: () => string, heartbeatMs: number): NodeJS.Timeout {
+  const timer = setInterval(() => {
+    if (!body.destroyed && !body.writableNeedDrain) body.write(`: ${heartbeat()}\n\n`);
+  }, heartbeatMs);
+  return timer.unref();
 }
 
 /** JSON holds no line break, so each message has one data line. */

@@ -32,6 +32,7 @@ import { scheduleRoutes } from './schedules.js';
 import { passwordRoutes } from './passwords.js';
 import { secretRoutes } from './secrets.js';
 import { sessionRoutes } from './user-sessions.js';
+import { serviceRunRoutes } from './service-runs.js';
 import { serviceAccountRoutes } from './service-accounts.js';
 import { signupRequestRoutes } from './signup-requests.js';
 import { tenantRoutes } from './tenants.js';
@@ -80,6 +81,7 @@ export const routes: readonly Route[] = [
   ...eventRoutes,
   ...runReadRoutes,
   ...runStreamRoutes,
+  ...serviceRunRoutes,
   ...deploymentRoutes,
   ...publicRuntimeRoutes,
   ...ssoRoutes,

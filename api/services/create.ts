@@ -22,6 +22,7 @@ import { createRunReadService } from './run-reads.js';
 import { createRunService } from './runs.js';
 import { createScheduleService } from './schedules.js';
 import { createSecretService } from './secrets.js';
+import { createStaged } from './staged/create.js';
 import { createStreamService } from './streams.js';
 import { createTokenService } from './tokens.js';
 import { createUsageService } from './usage.js';
@@ -68,6 +69,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     usage: createUsageService({ db }),
     ...agents,
     agentWorkflows: createAgentWorkflowService({ db, urlRules, starters: agents.starters }),
+    ...createStaged({ db, news, runs, stops: runCommands.runStops, urlRules, starters: agents.starters }),
     ...createEmbed({ db, sessions: runCommands.workflowSessions }),
   };
 }

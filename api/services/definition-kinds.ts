@@ -38,6 +38,11 @@ const rules: Readonly<Record<DocumentKind, KindRules>> = {
     afterDraft: () => Promise.resolve(),
     afterLive: () => Promise.resolve(false),
   },
+  staged: {
+    published: () => 'published',
+    afterDraft: () => Promise.resolve(),
+    afterLive: () => Promise.resolve(false),
+  },
   chain: {
     // publishing does not end a pause
     published: (status) => (status === 'paused' ? 'paused' : 'live'),

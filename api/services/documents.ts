@@ -60,6 +60,8 @@ const alone: Readonly<Record<DocumentKind, Alone>> = {
     const dag = dagAlone(document as unknown as DagDocument, { nodeId, context }); // -- reason: as above
     return dag === null ? null : compileDag(dag, context);
   },
+  // a step's node depends on the steps before it
+  staged: (document, { nodeId, context }) => aloneIn(compileDocument('staged', document, context), nodeId),
 };
 
 /** Compiles one node, with its body, of a document that may be unfinished elsewhere; null when it has no such node. */
@@ -68,6 +70,10 @@ export const compileAlone = (
   document: Json,
   asked: { readonly nodeId: string; readonly context: CompileContext },
 ): Compilation | null => alone[kind](document, asked);
+
+/** Of kinds whose nodes are made from the whole document. */
+const aloneIn = (compiled: Compilation, nodeId: string): Compilation | null =>
+  compiled.plan !== null && compiled.plan.nodes[nodeId] === undefined ? null : compiled;
 
 export const isBlocker = ({ severity }: GraphProblem): boolean => severity === 'blocker';
 

@@ -6,6 +6,7 @@ import type { AuditService } from './audit.js';
 import type { ChainService } from './chains.js';
 import type { ChainRunService } from './chain-runs.js';
 import type { ExplainService } from './explain.js';
+import type { StagedServices } from './staged/create.js';
 import type { RunReadService } from './run-reads.js';
 import type { RunService } from './runs.js';
 import type { StreamService } from './streams.js';
@@ -25,7 +26,7 @@ import type { EmbedServices } from './create-embed.js';
 import type { AgentServices } from './create-agents.js';
 
 /** The rules behind the routes; each is made by `createX(deps)` in its own file. */
-export interface Services extends RunCommandServices, IdentityServices, EmbedServices, AgentServices {
+export interface Services extends RunCommandServices, IdentityServices, EmbedServices, StagedServices, AgentServices {
   readonly workspaces: WorkspaceService;
   readonly tokens: TokenService;
   readonly secrets: SecretService;

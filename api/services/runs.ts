@@ -13,7 +13,7 @@ import type { Answer, TemporalGateway } from '../temporal/gateway.js';
 import { refusalError } from './run-refusals.js';
 
 type Extras = Partial<
-  Pick<NewRun, 'origin' | 'priority' | 'tags' | 'isConversation' | 'test' | 'reuse' | 'hasOwnPlan'>
+  Pick<NewRun, 'origin' | 'priority' | 'tags' | 'isConversation' | 'conversationId' | 'test' | 'reuse' | 'hasOwnPlan'>
 >;
 
 export interface StartRun extends Extras {

@@ -47,6 +47,7 @@ const own = new Set([
   'PUT /v1/secrets/{}',
   'GET /v1/workspaces/egress',
   'PUT /v1/workspaces/egress',
+  'GET /api/v1/workflows/runs/{}/stream',
   'GET /v1/runs',
   'GET /v1/runs/{}',
   'GET /v1/runs/{}/explain',

@@ -136,6 +136,28 @@ test('a quiet stream is kept alive by comments', async () => {
   stream.cut();
 });
 
+test('a stream may say itself what it opens with and how its heart beats', async () => {
+  const framing = { opening: null, heartbeat: () => 'heartbeat now' };
+  const quiet = async function* (signal: AbortSignal) {
+    yield { id: '1', event: 'number', data: { n: 1 } };
+    await raised(signal);
+  };
+  const row = { ...rowOf(quiet), handle: () => Promise.resolve(new EventStream(quiet, framing)) };
+  const kit = await start({ db, rows: [row], streams: { heartbeatMs: 5 } });
+  running.push(kit);
+  const left = new AbortController();
+  const response = await fetch(`${kit.url}/numbers`, { headers: { authorization: 'Bearer ann' }, signal: left.signal });
+  expect(response.headers.get('connection')).toBe('keep-alive');
+  let text = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk);
+    if (text.split(': heartbeat now').length > 3) break;
+  }
+  left.abort();
+  expect(text).toMatch(/^id: 1\nevent: number\ndata: \{"n":1\}\n\n(: heartbeat now\n\n)+/);
+});
+
 test('closing the API ends every stream in order', async () => {
   const kit = await startKit(async function* (signal) {
     yield { data: { n: 1 } };

@@ -6,6 +6,7 @@ import { kindScenes } from './kind-scenes.js';
 import { longScenes } from './long-scenes.js';
 import type { Scene } from './play.js';
 import { scenes } from './scenes.js';
+import { stagedScenes } from './staged-scenes.js';
 
 /** Every way through the interpreter, by name. */
 export const allScenes: Readonly<Record<string, Scene>> = {
@@ -16,6 +17,7 @@ export const allScenes: Readonly<Record<string, Scene>> = {
   ...longScenes,
   ...childScenes,
   ...callScenes,
+  ...stagedScenes,
 };
 
 /** Those whose histories are kept, to be replayed for ever; a megabyte of state is none of them. */

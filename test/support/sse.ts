@@ -30,6 +30,7 @@ export interface Listening {
 export interface Listen {
   readonly headers?: Readonly<Record<string, string>>;
   readonly method?: string;
+  readonly body?: string;
   /** Leaves after so many bytes, wherever that is. */
   readonly cutAfterBytes?: number;
 }
@@ -37,10 +38,10 @@ export interface Listen {
 /** Reads Server-Sent Events from a socket, as a browser does. */
 export async function listenTo(
   url: string,
-  { headers = {}, method = 'GET', cutAfterBytes }: Listen = {},
+  { headers = {}, method = 'GET', body, cutAfterBytes }: Listen = {},
 ): Promise<Listening> {
   const outgoing = request(url, { method, headers: { accept: 'text/event-stream', ...headers }, agent: false });
-  const response = await answered(outgoing);
+  const response = await answered(outgoing, body);
   const inbox = createInbox();
   let bytes = 0;
   let over: (how: 'ended' | 'broken') => void = () => undefined;
@@ -79,11 +80,11 @@ export async function listenTo(
   };
 }
 
-const answered = (outgoing: ClientRequest): Promise<IncomingMessage> =>
+const answered = (outgoing: ClientRequest, body?: string): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     outgoing.once('response', resolve);
     outgoing.once('error', reject);
-    outgoing.end();
+    outgoing.end(body);
   });
 
 function createInbox() {

@@ -10,11 +10,13 @@ import { emptyGraph, GraphDocument, structureProblems } from './graph.js';
 import type { Plan } from './plan.js';
 import { issueMessage, pointerOf, type GraphProblem, type Path } from './problems.js';
 import { EVERY_STEP } from './reads.js';
+import { emptyStaged, stagedReferences, stagedStructure, StagedDocument } from './staged/document.js';
+import { compileStaged } from './staged/plan.js';
 import type { Json } from './values.js';
 
 /** The kinds of documents there are, each with its reader and its compiler. */
 
-export type DefinitionKind = 'chain' | 'workflow' | 'agent_dag';
+export type DefinitionKind = 'chain' | 'workflow' | 'agent_dag' | 'staged';
 
 type JsonObject = { readonly [key: string]: Json };
 
@@ -113,8 +115,17 @@ const agentDag = createDialect<DagDocument>({
   empty: () => emptyDag,
 });
 
+const staged = createDialect<StagedDocument>({
+  // -- reason: as above
+  schema: StagedDocument as z.ZodType<StagedDocument>,
+  structure: stagedStructure,
+  references: stagedReferences,
+  compile: compileStaged,
+  empty: emptyStaged,
+});
+
 /** Total over kinds: a kind without an entry does not compile. */
-export const dialects: Readonly<Record<DefinitionKind, Dialect>> = { chain, workflow, agent_dag: agentDag };
+export const dialects: Readonly<Record<DefinitionKind, Dialect>> = { chain, workflow, agent_dag: agentDag, staged };
 
 function compileChainDocument(document: ChainDocument, context: CompileContext): Compilation {
   const { urlProblem, ...references } = context;

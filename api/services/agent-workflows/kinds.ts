@@ -1,5 +1,6 @@
 import type { Json } from '../../../workflows/definition/values.js';
 import { invalid } from '../../http/errors.js';
+import { stagedWorkflowKind } from '../staged/kind.js';
 import { dagWorkflowKind } from './dag-kind.js';
 
 /** `/api/v1/workflows` is one resource over several kinds of definitions; each says here how it is written and shown. */
@@ -67,7 +68,7 @@ export interface WorkflowKindRules {
   readonly descriptor: (workflow: ShownWorkflow) => WorkflowDescriptor;
 }
 
-export const workflowKinds = { agent_dag: dagWorkflowKind } as const satisfies Readonly<
+export const workflowKinds = { agent_dag: dagWorkflowKind, staged: stagedWorkflowKind } as const satisfies Readonly<
   Record<string, WorkflowKindRules>
 >;
 export type WorkflowKind = keyof typeof workflowKinds;

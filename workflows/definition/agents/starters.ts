@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { shippedWorkflows } from '../staged/shipped.js';
 import type { Json } from '../values.js';
 import type { ActionToolConfig } from './action-tool.js';
 import type { NamedAgentConfig } from './named-agent.js';
@@ -95,5 +96,5 @@ export const serviceAgents: readonly StarterAgent[] = [triage, codeAssistant, da
 export const starters: Starters = {
   agents: [...serviceAgents, ...callStarters.agents],
   tools: [...callStarters.tools],
-  workflows: [...callStarters.workflows],
+  workflows: [...shippedWorkflows, ...callStarters.workflows],
 };
