@@ -37,10 +37,10 @@ test('a run begins once, whatever becomes of it', async () => {
 test('a change of agents is told when it is one', async () => {
   const running = (node: string) => ['step', { node_id: node, status: 'running' }] as const;
   const changes = await told(running('a'), running('a'), running('b'), running('a.guard'), running('a'));
-  expect(changes.map(({ kind, more }) => `${kind} ${String(more?.['new_agent'])}`)).toEqual([
-    'agent_updated_stream_event ana',
-    'agent_updated_stream_event ben',
-    'agent_updated_stream_event ana',
+  expect(changes.map(({ kind, more }) => `${kind} ${JSON.stringify(more?.['new_agent'])}`)).toEqual([
+    'agent_updated_stream_event "ana"',
+    'agent_updated_stream_event "ben"',
+    'agent_updated_stream_event "ana"',
   ]);
 });
 

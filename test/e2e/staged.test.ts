@@ -24,7 +24,7 @@ interface Step {
 const stepsOf = ({ body }: Answered): readonly Step[] => body['steps'] as readonly Step[];
 const runIdOf = ({ body }: Answered): string => String(body['workflow_run_id']);
 const draw = (slug: string, document: object): Promise<string> =>
-  seedStaged(platform.db, ana.workspace.id, slug, document);
+  seedStaged(platform.db, ana.workspace.id, { slug, document });
 
 beforeAll(async () => {
   platform = await startTestPlatform();

@@ -149,42 +149,54 @@ function answered(step: string, input: Json): Json {
   return number % 3 === 0 ? { from: step, n: number % 100 } : `${step} ${number % 1_000}`;
 }
 
-/** A staged workflow as its author reads it. */
+/** How far a staged workflow has come, as its author reads it. */
+interface Course {
+  readonly input: Json;
+  readonly steps: Readonly<Record<string, Json>>;
+  readonly ran: readonly string[];
+}
+
+const holds = ({ guard }: Step, seen: Seen): boolean => guard === null || guard.means(seen);
+const work = ({ name, mapper }: Step, seen: Seen): Json =>
+  answered(name, mapper === null ? seen.input : mapper.means(seen));
+
+function inOrder(course: Course, step: Step, message: string): Course {
+  const { input, steps, ran } = course;
+  const seen = { input, steps, message };
+  if (!holds(step, seen)) return { ...course, steps: { ...steps, [step.name]: null } };
+  const output = work(step, seen);
+  return { input: output, steps: { ...steps, [step.name]: output }, ran: [...ran, step.name] };
+}
+
+function sideBySide({ input, steps, ran }: Course, stage: Stage, message: string): Course {
+  const seen = { input, steps, message };
+  const taken = stage.steps.filter((step) => holds(step, seen));
+  const outputs = taken.map((step) => work(step, seen));
+  const own = stage.steps.map((step) => [step.name, outputs[taken.indexOf(step)] ?? null] as const);
+  const all = { ...steps, ...Object.fromEntries(own) };
+  const merged = (): Json => {
+    if (stage.reducer !== null) return stage.reducer.means(outputs, all);
+    return outputs.length === 1 ? (outputs[0] ?? null) : outputs;
+  };
+  return {
+    input: outputs.length === 0 ? input : merged(),
+    steps: all,
+    ran: [...ran, ...taken.map(({ name }) => name)],
+  };
+}
+
 function reference(
   stages: readonly Stage[],
   message: string,
 ): { readonly output: Json; readonly ran: readonly string[] } {
-  let input: Json = message;
-  let steps: Record<string, Json> = {};
-  const ran: string[] = [];
-  const run = ({ name, mapper }: Step, seen: Seen): Json => {
-    ran.push(name);
-    return answered(name, mapper === null ? seen.input : mapper.means(seen));
-  };
-  const holds = ({ guard }: Step, seen: Seen): boolean => guard === null || guard.means(seen);
-  for (const stage of stages) {
-    if (stage.mode === 'sequential') {
-      for (const step of stage.steps) {
-        const seen: Seen = { input, steps, message };
-        const output: Json | undefined = holds(step, seen) ? run(step, seen) : undefined;
-        if (output !== undefined) input = output;
-        steps = { ...steps, [step.name]: output ?? null };
-      }
-      continue;
-    }
-    const seen = { input, steps, message };
-    const taken = stage.steps.filter((step) => holds(step, seen));
-    const outputs = taken.map((step) => run(step, seen));
-    const left = Object.fromEntries(stage.steps.map(({ name }) => [name, null]));
-    steps = {
-      ...steps,
-      ...left,
-      ...Object.fromEntries(taken.map(({ name }, index) => [name, outputs[index] ?? null])),
-    };
-    if (outputs.length === 0) continue;
-    if (stage.reducer !== null) input = stage.reducer.means(outputs, steps);
-    else input = outputs.length === 1 ? (outputs[0] ?? null) : outputs;
-  }
+  const begun: Course = { input: message, steps: {}, ran: [] };
+  const { input, ran } = stages.reduce(
+    (course, stage) =>
+      stage.mode === 'parallel'
+        ? sideBySide(course, stage, message)
+        : stage.steps.reduce((each, step) => inOrder(each, step, message), course),
+    begun,
+  );
   return { output: ran.length === 0 ? null : input, ran };
 }
 

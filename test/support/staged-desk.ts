@@ -34,7 +34,11 @@ export async function seedTool(
 }
 
 /** A staged workflow of a workspace, as its document is written; its id. */
-export async function seedStaged(db: Database, workspaceId: string, slug: string, document: object): Promise<string> {
+export async function seedStaged(
+  db: Database,
+  workspaceId: string,
+  { slug, document }: { readonly slug: string; readonly document: object },
+): Promise<string> {
   // -- reason: what tests write is JSON
   const parsed = parseDocument('staged', document as Json);
   const definitionId = newId('def');

@@ -95,13 +95,13 @@ function moveVisit(rehearsal: Rehearsal, visit: Visit, { answer, ran }: Omit<Mov
     if (node.kind === 'agent_turn') {
       const output = answer(node.id, jsonOf(visit.input) ?? null);
       ran.push(node.id);
-      leave(rehearsal, visit, inline(output));
+      leave(rehearsal, visit, { output: inline(output) });
       return true;
     }
     const outcome = computed(rehearsal, visit, node);
     if (outcome === null || 'error' in outcome) return false;
     if ('state' in outcome) rehearsal.state = outcome.state;
-    else leave(rehearsal, visit, outcome.output, outcome.endsPath);
+    else leave(rehearsal, visit, outcome);
     return true;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
@@ -110,7 +110,12 @@ function moveVisit(rehearsal: Rehearsal, visit: Visit, { answer, ran }: Omit<Mov
   }
 }
 
-function leave(rehearsal: Rehearsal, visit: Visit, output: Value, endsPath = false): void {
+interface Left {
+  readonly output: Value;
+  readonly endsPath?: boolean;
+}
+
+function leave(rehearsal: Rehearsal, visit: Visit, { output, endsPath = false }: Left): void {
   const { plan, state } = rehearsal;
   const edges = endsPath ? [] : chosen(rehearsal, visit, output);
   rehearsal.state = complete(plan, state, { visit, output, port: 'out', edges });

@@ -46,32 +46,38 @@ const textIn = (data: Data, name: string): string | null => {
   return typeof value === 'string' ? value : null;
 };
 
+type At = Pick<Told, 'place' | 'at'>;
+type ChangeTo = (agent: string, of: At) => readonly Told[];
+
 export function createStory({ places, outputOf }: StoryDeps): Story {
   let isBegun = false;
   let speaker: string | null = null;
-  const changeTo = (agent: string, of: Omit<Told, 'kind' | 'more'>): readonly Told[] => {
+  const changeTo: ChangeTo = (agent, of) => {
     if (agent === speaker) return [];
     speaker = agent;
     return [{ ...of, kind: 'agent_updated_stream_event', more: { new_agent: agent, agent } }];
   };
+  const begin = (at: string): readonly Told[] => {
+    if (isBegun) return [];
+    isBegun = true;
+    return [{ kind: 'lifecycle', place: null, at, more: { payload: { state: 'running' } } }];
+  };
+  const ofStep = async (data: Data, of: At & { readonly place: StepPlace }): Promise<readonly Told[]> => {
+    if (data['status'] === 'running') return changeTo(of.place.agent_key, of);
+    if (data['status'] !== 'completed') return [];
+    const done = await outputOf(textIn(data, 'key') ?? '');
+    return done === null ? [] : stepDone(done, of);
+  };
   return {
     tell: async ({ type, data }) => {
       const at = textIn(data, 'at') ?? '';
-      if (type === 'run') {
-        if (isBegun) return [];
-        isBegun = true;
-        return [{ kind: 'lifecycle', place: null, at, more: { payload: { state: 'running' } } }];
-      }
+      if (type === 'run') return begin(at);
       const place = places.get(textIn(data, 'node_id') ?? '');
       if (place === undefined) return [];
       const of = { place, at };
       if (type === 'token') return [{ ...of, ...tokenOf(data) }];
       if (type === 'lifecycle') return lifecycleOf(data, of, changeTo);
-      if (type !== 'step') return [];
-      if (data['status'] === 'running') return changeTo(place.agent_key, of);
-      if (data['status'] !== 'completed') return [];
-      const done = await outputOf(textIn(data, 'key') ?? '');
-      return done === null ? [] : stepDone(done, of);
+      return type === 'step' ? ofStep(data, of) : [];
     },
   };
 }
@@ -90,9 +96,7 @@ function tokenOf(data: Data): Pick<Told, 'kind' | 'more'> {
   };
 }
 
-type At = Pick<Told, 'place' | 'at'>;
-
-function lifecycleOf(data: Data, of: At, changeTo: (agent: string, of: At) => readonly Told[]): readonly Told[] {
+function lifecycleOf(data: Data, of: At, changeTo: ChangeTo): readonly Told[] {
   const event = textIn(data, 'event');
   const named = {
     agent: textIn(data, 'agent'),

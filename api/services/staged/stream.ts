@@ -6,7 +6,7 @@ import type { Json } from '../../../workflows/definition/values.js';
 import { notFound } from '../../http/errors.js';
 import { EventStream, type StreamMessage } from '../../http/route.js';
 import type { StreamService } from '../streams.js';
-import { stepPlaces } from './kind.js';
+import { stepPlaces, type StepPlace } from './kind.js';
 import { shownOutput } from './outputs.js';
 import { wholeRun } from './read.js';
 import { createStory, type Entry, type Told } from './story.js';
@@ -78,16 +78,30 @@ function framed(numbered: Numbered, { kind, place, at, more = {} }: Told): Strea
     ...numbered,
     server_timestamp: at,
     is_terminal: false,
-    stage_name: place?.stage_name ?? null,
-    step_name: place?.name ?? null,
-    step_agent: place?.agent_key ?? null,
-    agent_used: place?.agent_key ?? null,
-    parallel_group: place?.parallel_group ?? null,
-    branch_index: place?.branch_index ?? null,
+    ...(place === null ? ofRun : placeOf(place)),
     ...more,
   };
   return { id: String(numbered.sequence_number), event: kind, data };
 }
+
+const placeOf = (place: StepPlace) => ({
+  stage_name: place.stage_name,
+  step_name: place.name,
+  step_agent: place.agent_key,
+  agent_used: place.agent_key,
+  parallel_group: place.parallel_group,
+  branch_index: place.branch_index,
+});
+
+/** Of no step. */
+const ofRun = {
+  stage_name: null,
+  step_name: null,
+  step_agent: null,
+  agent_used: null,
+  parallel_group: null,
+  branch_index: null,
+} as const;
 
 async function outputOfStep(db: Database, run: RunRef, key: string) {
   const [row] = await stagedSteps(db, run, key);
