@@ -8,6 +8,7 @@ import type { KeyTables } from './tables/keys.js';
 import type { RunTables } from './tables/runs.js';
 import type { VaultTables } from './tables/vault.js';
 import type { SsoTables } from './tables/sso.js';
+import type { WebhookTables } from './tables/webhooks.js';
 
 export type { Location, MfaPolicy, Role } from './tables/identity.js';
 export type { RunOrigin, RunTest } from './tables/runs.js';
@@ -24,4 +25,5 @@ export interface Tables
     DefinitionTables,
     MailTables,
     RunTables,
-    VaultTables {}
+    VaultTables,
+    WebhookTables {}

@@ -63,6 +63,11 @@ export const seeds: Readonly<Record<string, string>> = {
     values ('idp_own', 'own', 'ten_own', 'usr_own', 'ann@example.com')`,
   data_keys: `insert into data_keys (id, scope, version, wrapped, wrapped_by) values ('dk_own', 'ws_own', 1, 'w', 'own')`,
   key_rotations: `insert into key_rotations (id) values ('own')`,
+  webhook_endpoints: `insert into webhook_endpoints (id, tenant_id, workspace_id, url, event_types, secret_sealed, created_by)
+    values ('whe_own', 'ten_own', 'ws_own', 'https://example.com', '{call.*}', 's', 'usr_own')`,
+  webhook_deliveries: `insert into webhook_deliveries (id, endpoint_id, workspace_id, tenant_id, event_id, type)
+    values ('whd_own', 'whe_own', 'ws_own', 'ten_own', 'evt_own', 'webhook.test')`,
+  webhook_attempts: `insert into webhook_attempts (delivery_id, number) values ('whd_own', 1)`,
   schedule_ticks: `insert into schedule_ticks (schedule_id, scheduled_at) values ('sch_own', now())`,
 };
 
