@@ -10,18 +10,21 @@ import type { MailPort } from '../activities/mail/port.js';
 import { createOutboxPort } from '../activities/mail/outbox.js';
 import { createMailPort } from '../activities/mail/smtp.js';
 import { createNodeRunners, Fault, NodeFailure } from '../activities/nodes/runner.js';
+import { createWebhooks } from '../activities/webhooks/create.js';
 import { createAnnounce } from '../activities/announce.js';
 import { createRecordActivities } from '../activities/records.js';
 import { createScheduleActivities } from '../activities/schedules.js';
 import { createSegmentActivities } from '../activities/segment.js';
+import { createAuditChain } from '../db/audit-chain.js';
+import { createAuditSeal } from '../db/audit-seal.js';
 import type { Database } from '../db/client.js';
 import type { Logger } from '../db/log.js';
 import { readSecrets } from '../db/secrets.js';
 import { createTenantLimits } from '../db/tenant-egress.js';
-import { openKeys } from '../db/vault/open.js';
-import type { Vault } from '../db/vault/vault.js';
+import { openKeys, type Keys } from '../db/vault/open.js';
 import { findWorkspaceTool } from '../db/workspace-tools.js';
 import type { RunActivities, ScheduleActivities } from '../workflows/contract/activities.js';
+import type { WebhookActivities } from '../workflows/contract/webhooks.js';
 import { ENGINE_QUEUE } from '../workflows/contract/queues.js';
 import { bundleSource } from './bundle-source.js';
 import type { WorkerConfig } from './config.js';
@@ -38,13 +41,13 @@ const EAGER_RESERVATIONS = 20;
 
 /** The worker of the engine's queue: workflows and activities together, so that eager dispatch applies. */
 export async function createEngineWorker({ connection, config, db, log }: EngineWorkerOptions): Promise<Worker> {
-  const { vault } = await openKeys({ db, settings: config, log });
+  const keys = await openKeys({ db, settings: config, log });
   const code = createCodePool();
   const worker = await Worker.create({
     connection,
     namespace: config.temporal.namespace,
     taskQueue: ENGINE_QUEUE,
-    activities: createActivities({ config, db, vault, log, code }),
+    activities: createActivities({ config, db, keys, log, code }),
     ...workflows(),
     ...workerTuning(config),
   });
@@ -86,13 +89,13 @@ function workflows(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | '
 function createActivities({
   config,
   db,
-  vault,
+  keys: { vault, masterKey },
   log,
   code,
 }: Pick<EngineWorkerOptions, 'config' | 'db' | 'log'> & {
-  readonly vault: Vault;
+  readonly keys: Keys;
   readonly code: CodePort;
-}): RunActivities & ScheduleActivities {
+}): RunActivities & ScheduleActivities & WebhookActivities {
   const mail: MailPort = config.smtp === undefined ? createOutboxPort({ db, log }) : createMailPort(config.smtp);
   const runners = createNodeRunners({
     egress: createEgress({ allow: config.egressAllow, limitsOf: createTenantLimits(db).of }),
@@ -115,5 +118,6 @@ function createActivities({
     ...createSegmentActivities({ db, runners, secret, warn: (fields, message) => log.warn(fields, message) }),
     ...createRecordActivities({ db, announce: createAnnounce({ mail, log }) }),
     ...createScheduleActivities({ db }),
+    ...createWebhooks({ ...config, db, vault, mail, log, audit: createAuditChain({ db, seal: createAuditSeal(masterKey) }) }),
   };
 }

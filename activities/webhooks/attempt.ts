@@ -120,7 +120,7 @@ async function record(
   { due: { endpoint }, result }: { readonly due: DueDelivery; readonly result: AttemptResult },
 ): Promise<AttemptOutcome> {
   const end = endOf(result, input.pauseMs);
-  // the endpoint first: repeated after a crash it changes nothing, or counts one too many, and the attempt is not lost
+  // before the attempt is on record: after a crash in between both are noted again, which changes nothing
   if (end.kind === 'delivered') await noteDelivered(deps.db, endpoint.id);
   else if (end.kind === 'failed') await noteFailed(deps.db, endpoint.id);
   await endAttempt(deps.db, input, { ...result, end });
