@@ -69,7 +69,8 @@ export interface AttemptResult {
   readonly response: string | null;
 }
 
-export type AttemptEnd = { readonly kind: 'delivered' | 'dead' } | { readonly kind: 'failed'; readonly pauseMs: number };
+export type AttemptEnd =
+  { readonly kind: 'delivered' | 'dead' } | { readonly kind: 'failed'; readonly pauseMs: number };
 
 /** Puts the attempt and what it means for the delivery on record, in one statement. */
 export async function endAttempt(

@@ -48,11 +48,7 @@ export interface DisabledEndpoint {
  * Turns an endpoint off and gives up what waits for it: it can be sent again once the endpoint is on. Undefined when it
  * was off before, so that one process alone tells of it.
  */
-export async function disableEndpoint(
-  db: Database,
-  id: string,
-  reason: string,
-): Promise<DisabledEndpoint | undefined> {
+export async function disableEndpoint(db: Database, id: string, reason: string): Promise<DisabledEndpoint | undefined> {
   const { rows } = await sql<{ tenant_id: string; workspace_id: string | null; url: string }>`
     with off as (
       update webhook_endpoints set is_active = false, disabled_reason = ${reason}, disabled_at = clock_timestamp(),

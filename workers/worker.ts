@@ -118,6 +118,13 @@ function createActivities({
     ...createSegmentActivities({ db, runners, secret, warn: (fields, message) => log.warn(fields, message) }),
     ...createRecordActivities({ db, announce: createAnnounce({ mail, log }) }),
     ...createScheduleActivities({ db }),
-    ...createWebhooks({ ...config, db, vault, mail, log, audit: createAuditChain({ db, seal: createAuditSeal(masterKey) }) }),
+    ...createWebhooks({
+      ...config,
+      db,
+      vault,
+      mail,
+      log,
+      audit: createAuditChain({ db, seal: createAuditSeal(masterKey) }),
+    }),
   };
 }

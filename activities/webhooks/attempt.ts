@@ -83,7 +83,11 @@ async function giveUp({ db }: AttemptDeps, input: AttemptInput, { endpoint }: Du
   return 'dead';
 }
 
-async function send(deps: AttemptDeps, input: AttemptInput, { delivery, endpoint }: DueDelivery): Promise<AttemptResult> {
+async function send(
+  deps: AttemptDeps,
+  input: AttemptInput,
+  { delivery, endpoint }: DueDelivery,
+): Promise<AttemptResult> {
   const { number } = input;
   const body = delivery.body ?? (await keepBody(deps.db, input, await payloadOf(deps.db, delivery, input.baseUrl)));
   const timeoutMs = Math.min(endpoint.timeout_seconds, input.timeoutSeconds) * 1_000;

@@ -102,7 +102,8 @@ export async function shownValue(
   { workspaceId, runId, baseUrl }: Happened,
   value: Value,
 ): Promise<Readonly<Record<string, Json>>> {
-  const json = 'ref' in value && value.bytes > INLINE_LIMIT_BYTES ? undefined : await jsonWithin(db, workspaceId, value);
+  const json =
+    'ref' in value && value.bytes > INLINE_LIMIT_BYTES ? undefined : await jsonWithin(db, workspaceId, value);
   if (json !== undefined) return { output: json };
   const path = 'ref' in value ? `/v1/values/${value.ref}` : `/v1/runs/${runId}`;
   return {

@@ -34,7 +34,12 @@ export interface Part {
 
 type Builder = (db: Database, happened: Happened) => Promise<Part>;
 
-const builders: Readonly<Record<string, Builder>> = { run: runPart, step: stepPart, approval: waitPart, call: callPart };
+const builders: Readonly<Record<string, Builder>> = {
+  run: runPart,
+  step: stepPart,
+  approval: waitPart,
+  call: callPart,
+};
 
 /**
  * The text of an event's body: one envelope that holds what Standard Webhooks asks for and what the contract of call

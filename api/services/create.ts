@@ -23,6 +23,7 @@ import { createSecretService } from './secrets.js';
 import { createStreamService } from './streams.js';
 import { createTokenService } from './tokens.js';
 import { createUsageService } from './usage.js';
+import { createWebhooks } from './create-webhooks.js';
 import { createWorkspaceService } from './workspaces.js';
 
 export interface ServiceDeps {
@@ -62,6 +63,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     schedules,
     ...createAuthoring({ db, secrets, schedules, temporal, runs, news, urlRules }),
     ...runCommands,
+    ...createWebhooks({ ...secrets, urlRules, egressAllow: config.egressAllow }),
     usage: createUsageService({ db }),
     ...createEmbed({ db, sessions: runCommands.workflowSessions }),
   };

@@ -1,4 +1,5 @@
 import type { Generated } from 'kysely';
+import type { Json } from '../../workflows/definition/values.js';
 import type { Created, Jsonb } from './columns.js';
 
 export type DeliveryStatus = 'pending' | 'delivering' | 'delivered' | 'dead' | 'cancelled';
@@ -54,7 +55,7 @@ export interface WebhookTables {
     status: Generated<DeliveryStatus>;
     attempts: Generated<number>;
     /** The very text that is sent; made at the first attempt. */
-    payload: Jsonb<unknown> | null;
+    payload: Jsonb<Json> | null;
     next_attempt_at: Date | null;
     last_status: number | null;
     last_error: string | null;

@@ -112,8 +112,15 @@ async function things(owner: Person): Promise<Readonly<Record<string, string>> &
     body: { cron_expr: '0 9 * * *', prompt: 'mine' },
   });
   const invited = await owner.call('POST', '/v1/members', { body: { email: 'guest@example.com', role: 'viewer' } });
+  const endpoint = await owner.call('POST', '/v1/webhook-endpoints', {
+    body: { url: 'https://example.com/hooks', event_types: ['run.*'] },
+  });
+  const endpoint_id = String(endpoint.body['id']);
+  const delivery = await owner.call('POST', `/v1/webhook-endpoints/${endpoint_id}/test`);
   return {
     user_id: owner.userId,
+    endpoint_id,
+    delivery_id: String(delivery.body['id']),
     invitation_id: String(invited.body['id']),
     slug: 'mine',
     workflow_id: String(workflow.body['id']),
