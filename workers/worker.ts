@@ -15,8 +15,6 @@ import { createAnnounce } from '../activities/announce.js';
 import { createRecordActivities } from '../activities/records.js';
 import { createScheduleActivities } from '../activities/schedules.js';
 import { createSegmentActivities } from '../activities/segment.js';
-import { createAuditChain } from '../db/audit-chain.js';
-import { createAuditSeal } from '../db/audit-seal.js';
 import type { Database } from '../db/client.js';
 import type { Logger } from '../db/log.js';
 import { readSecrets } from '../db/secrets.js';
@@ -89,7 +87,7 @@ function workflows(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | '
 function createActivities({
   config,
   db,
-  keys: { vault, masterKey },
+  keys,
   log,
   code,
 }: Pick<EngineWorkerOptions, 'config' | 'db' | 'log'> & {
@@ -107,7 +105,7 @@ function createActivities({
     tool: (workspaceId, name) => findWorkspaceTool(db, workspaceId, name),
     prices: config.llmPrices,
   });
-  const store = { db, vault };
+  const store = { db, vault: keys.vault };
   const secret = async (workspaceId: string, name: string): Promise<string> => {
     const value = (await readSecrets(store, workspaceId, [name])).get(name);
     if (value !== undefined) return value;
@@ -118,13 +116,6 @@ function createActivities({
     ...createSegmentActivities({ db, runners, secret, warn: (fields, message) => log.warn(fields, message) }),
     ...createRecordActivities({ db, announce: createAnnounce({ mail, log }) }),
     ...createScheduleActivities({ db }),
-    ...createWebhooks({
-      ...config,
-      db,
-      vault,
-      mail,
-      log,
-      audit: createAuditChain({ db, seal: createAuditSeal(masterKey) }),
-    }),
+    ...createWebhooks({ ...config, ...keys, db, mail, log }),
   };
 }

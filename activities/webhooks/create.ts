@@ -1,4 +1,5 @@
-import type { NewAuditEvent } from '../../db/audit-chain.js';
+import { createAuditChain } from '../../db/audit-chain.js';
+import { createAuditSeal } from '../../db/audit-seal.js';
 import type { Database } from '../../db/client.js';
 import { createEgressClient } from '../../db/egress-client.js';
 import type { EgressRule } from '../../db/egress.js';
@@ -14,8 +15,8 @@ import { createSlots } from './slots.js';
 export interface WebhookDeps {
   readonly db: Database;
   readonly vault: Vault;
+  readonly masterKey: Buffer;
   readonly mail: MailPort;
-  readonly audit: (event: NewAuditEvent) => Promise<void>;
   readonly log: { readonly warn: (fields: object, message: string) => void };
   readonly egressAllow: readonly EgressRule[];
   readonly webhooks: {
@@ -27,9 +28,10 @@ export interface WebhookDeps {
   readonly maxConcurrentActivities: number;
 }
 
-export function createWebhooks({ db, vault, mail, audit, log, ...config }: WebhookDeps): WebhookActivities {
+export function createWebhooks({ db, vault, masterKey, mail, log, ...config }: WebhookDeps): WebhookActivities {
   const { concurrency, mostDead } = config.webhooks;
   const total = Math.max(1, Math.floor(config.maxConcurrentActivities / 2));
+  const audit = createAuditChain({ db, seal: createAuditSeal(masterKey) });
   const client = createEgressClient({ allow: config.egressAllow });
   return createWebhookActivities({
     db,

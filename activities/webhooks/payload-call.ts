@@ -1,7 +1,10 @@
+import type { Selectable } from 'kysely';
 import type { Database } from '../../db/client.js';
 import { scoped } from '../../db/scoped.js';
 import type { CallSums } from '../../db/tables/calls.js';
+import type { Tables } from '../../db/tables.js';
 import type { Json } from '../../workflows/definition/values.js';
+import { iso, present } from './fields.js';
 import type { Happened, Part } from './payload.js';
 
 /** A longer transcript is cut at its beginning: how a call ended is what a receiver looks for. */
@@ -16,32 +19,34 @@ export async function callPart(db: Database, happened: Happened): Promise<Part> 
     .selectAll('calls')
     .where('run_id', '=', runId)
     .executeTakeFirst();
-  const duration = data['duration_seconds'] ?? null;
-  const previous = data['previous_agent'];
   const transcript = await transcriptUpTo(db, happened);
+  const kept = call === undefined ? {} : keptOf(call, data['duration_seconds'] ?? null);
   return {
     isLive: call?.is_live ?? true,
-    data: {
-      call_id: runId,
-      room_name: call?.room_name ?? null,
-      workflow_id: data['workflow_id'] ?? null,
-      workflow_slug: data['workflow_slug'] ?? null,
-      user_id: data['user_id'] ?? null,
-      direction: call?.direction ?? null,
-      status: data['status'] ?? null,
-      status_reason: data['status_reason'] ?? null,
-      duration_seconds: duration,
-      current_agent: data['agent'] ?? null,
-      ...(previous === undefined ? {} : { agent: data['agent'] ?? null, previous_agent: previous }),
-      agent_history: (call?.agent_history ?? []).map((period) => ({ ...period })),
-      ...transcript,
-      metrics: call === undefined ? null : metricsOf(call.metrics, duration),
-      metadata: call?.metadata ?? {},
-      started_at: call?.started_at?.toISOString() ?? null,
-      ended_at: call?.ended_at?.toISOString() ?? null,
-    },
+    data: { ...toldOf(runId, data), ...kept, ...transcript },
   };
 }
+
+/** What the event itself says. */
+function toldOf(runId: string, data: Happened['data']): Readonly<Record<string, Json>> {
+  const { workflow_id, workflow_slug, user_id, status, status_reason, duration_seconds, agent, previous_agent } = data;
+  return {
+    call_id: runId,
+    ...present({ workflow_id, workflow_slug, user_id, status, status_reason, duration_seconds, current_agent: agent }),
+    ...(previous_agent === undefined ? {} : present({ agent, previous_agent })),
+  };
+}
+
+/** What the call's row says. */
+const keptOf = (call: Selectable<Tables['calls']>, duration: Json): Readonly<Record<string, Json>> => ({
+  room_name: call.room_name,
+  direction: call.direction,
+  agent_history: call.agent_history.map((period) => ({ ...period })),
+  metrics: metricsOf(call.metrics, duration),
+  metadata: call.metadata,
+  started_at: iso(call.started_at),
+  ended_at: iso(call.ended_at),
+});
 
 /** As the call's own detail shows them; what no text call measures is null. */
 const metricsOf = (sums: CallSums, duration: Json): Json => ({

@@ -3,58 +3,59 @@ import type { Database } from '../../db/client.js';
 import { scoped } from '../../db/scoped.js';
 import { loadValue } from '../../db/values.js';
 import { INLINE_LIMIT_BYTES, jsonOf, type Json, type Value } from '../../workflows/definition/values.js';
+import { iso, present, text, time } from './fields.js';
 import type { Happened, Part } from './payload.js';
 
 const TEST_TAG = 'test';
 
-const iso = (at: Date | null): string | null => at?.toISOString() ?? null;
-
 /** A run as every event of it shows it. */
 export async function runPart(db: Database, happened: Happened): Promise<Part> {
   const { run, isLive } = await runOf(db, happened);
-  const { status, started_at: startedAt, ended_at: endedAt, error } = happened.data;
+  const { status, error, ended_at: endedAt } = happened.data;
+  const started_at = time(happened.data['started_at']);
+  if (happened.type === 'run.started') {
+    // a short run is first heard of when it is over
+    return { isLive, data: { ...run.shown, status: 'running', output: null, error: null, started_at, ended_at: null } };
+  }
   const isOver = status === 'completed' || status === 'failed' || status === 'cancelled';
   const output = isOver && run.output !== null ? await shownValue(db, happened, run.output) : { output: null };
-  const times = { started_at: startedAt ?? null, ended_at: endedAt ?? null };
-  return { isLive, data: { ...run.shown, status: status ?? null, ...output, error: error ?? null, ...times } };
+  const last = { error: error ?? null, started_at, ended_at: time(endedAt) };
+  return { isLive, data: { ...run.shown, status: status ?? null, ...output, ...last } };
 }
 
 /** A step of it. */
 export async function stepPart(db: Database, happened: Happened): Promise<Part> {
   const { run, isLive } = await runOf(db, happened);
-  const { key, node_id, label, kind, status, attempt, error, decided_by, started_at, ended_at } = happened.data;
+  const { key, node_id, label, kind, status, attempt, error, decided_by } = happened.data;
+  const times = { started_at: time(happened.data['started_at']), ended_at: time(happened.data['ended_at']) };
   const step = await db
     .selectFrom('run_steps')
     .select('output')
     .where('run_id', '=', happened.runId)
-    .where('key', '=', String(key))
+    .where('key', '=', text(key))
     .executeTakeFirst();
   const value = step?.output ?? null;
   const output = value === null ? { output: null } : await shownValue(db, happened, value);
-  const shown = { key, node_id, label, kind, status, attempt, error, decided_by, started_at, ended_at };
-  return { isLive, data: { ...run.shown, ...present(shown), ...output } };
+  const shown = { key, node_id, label, kind, status, attempt, error, decided_by };
+  return { isLive, data: { ...run.shown, ...present(shown), ...times, ...output } };
 }
 
 /** An approval: what was asked, and what became of it. */
 export async function waitPart(db: Database, happened: Happened): Promise<Part> {
   const { run, isLive } = await runOf(db, happened);
   const { token, node_id, status, prompt, audience, expires_at, decided_by } = happened.data;
-  const wait = await scoped(db, happened.workspaceId).get('waits', String(token));
-  const isDecided = status !== 'pending';
+  const wait = await scoped(db, happened.workspaceId).get('waits', text(token));
+  const decided = status === 'pending' ? undefined : wait;
   const data = {
     ...run.shown,
-    ...present({ approval_id: token, node_id, status, prompt, audience, expires_at, decided_by }),
-    reason: wait?.reason ?? null,
-    note: isDecided ? (wait?.note ?? null) : null,
-    requested_at: iso(wait?.created_at ?? null),
-    decided_at: isDecided ? iso(wait?.decided_at ?? null) : null,
+    ...present({ approval_id: token, node_id, status, prompt, audience, decided_by }),
+    ...present({ reason: wait?.reason, note: decided?.note }),
+    expires_at: time(expires_at),
+    requested_at: iso(wait?.created_at),
+    decided_at: iso(decided?.decided_at),
   };
   return { isLive, data };
 }
-
-/** What the log leaves out is null. */
-const present = (fields: Readonly<Record<string, Json | undefined>>): Readonly<Record<string, Json>> =>
-  Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value ?? null]));
 
 interface RunShown {
   readonly shown: Readonly<Record<string, Json>>;

@@ -18,6 +18,8 @@ export type Delivery = Pick<
 
 /** What happened, as the log has it. */
 export interface Happened {
+  /** The event's public name. */
+  readonly type: string;
   readonly workspaceId: string;
   readonly runId: string;
   readonly seq: number;
@@ -47,7 +49,8 @@ const builders: Readonly<Record<string, Builder>> = {
  */
 export async function payloadOf(db: Database, delivery: Delivery, baseUrl: string): Promise<string> {
   const event = await eventOf(db, delivery);
-  const part = event === undefined ? partWithoutEvent(delivery) : await partOf(db, delivery, { ...event, baseUrl });
+  const part =
+    event === undefined ? partWithoutEvent(delivery) : await partOf(db, { ...event, type: delivery.type, baseUrl });
   const at = event?.at ?? delivery.created_at;
   const body = {
     id: delivery.event_id,
@@ -64,15 +67,15 @@ export async function payloadOf(db: Database, delivery: Delivery, baseUrl: strin
   return JSON.stringify(cleanJson(body));
 }
 
-const partOf = (db: Database, { type }: Delivery, happened: Happened): Promise<Part> => {
-  const build = builders[type.split('.')[0] ?? ''] ?? runPart;
+const partOf = (db: Database, happened: Happened): Promise<Part> => {
+  const build = builders[happened.type.split('.')[0] ?? ''] ?? runPart;
   return build(db, happened);
 };
 
 async function eventOf(
   db: Database,
   { workspace_id: workspaceId, run_id: runId, seq }: Delivery,
-): Promise<(Omit<Happened, 'baseUrl'> & { readonly at: Date }) | undefined> {
+): Promise<(Omit<Happened, 'baseUrl' | 'type'> & { readonly at: Date }) | undefined> {
   if (runId === null || seq === null) return undefined;
   const row = await scoped(db, workspaceId)
     .select('run_events')

@@ -118,13 +118,16 @@ const functions = [
 
 /**
  * As the owner, since whoever writes the event may see one workspace while an endpoint is the whole organisation's. The
- * first look is all that an organisation without endpoints pays.
+ * first look is all that an organisation without endpoints pays. A short run is first heard of when it is over: that it
+ * had started is told then, under an id of its own, for an event of a run has the number of its place in the log.
  */
 const outbox = (schema: string): string => `
   create function webhook_outbox() returns trigger language plpgsql security definer
     set search_path = ${schema}, pg_temp as $$
     declare
       event text := webhook_event_type(new.type, new.data);
+      started text := case when new.type = 'run' and event <> 'run.started' and new.data->>'started_at' is not null
+        then 'run.started' end;
     begin
       if not exists (
         select from webhook_endpoints
@@ -135,16 +138,18 @@ const outbox = (schema: string): string => `
         where run_id = new.run_id and seq < new.seq and type = 'run' order by seq desc limit 1) then return null; end if;
       insert into webhook_deliveries (id, endpoint_id, workspace_id, tenant_id, event_id, type, run_id, seq, event_key)
         select new_webhook_delivery_id(), e.id, new.workspace_id, e.tenant_id,
-          'evt_' || substr(new.run_id, 5) || '_' || new.seq, event, new.run_id, new.seq,
-          webhook_event_key(event, new.data, new.seq)
-        from runs r join workspaces w on w.id = r.workspace_id
+          'evt_' || substr(new.run_id, 5) || '_' || case event_name when 'run.started' then 0 else new.seq end, event_name,
+          new.run_id, new.seq, webhook_event_key(event_name, new.data, new.seq)
+        from unnest(array[started, event]) with ordinality as told (event_name, place)
+          cross join runs r join workspaces w on w.id = r.workspace_id
           join webhook_endpoints e on e.tenant_id = w.tenant_id and e.is_active and e.deleted_at is null
-        where r.id = new.run_id
+        where r.id = new.run_id and event_name is not null
           and (e.workspace_id is null or e.workspace_id = new.workspace_id)
-          and webhook_wants(e.event_types, event)
+          and webhook_wants(e.event_types, event_name)
           and (e.definition_ids = '{}' or r.definition_id = any (e.definition_ids))
-          and (e.include_children or r.parent_run_id is null or event like 'approval.%')
+          and (e.include_children or r.parent_run_id is null or event_name like 'approval.%')
           and (e.include_tests or r.test is null)
+        order by place
         on conflict do nothing;
       return null;
     end $$`;
