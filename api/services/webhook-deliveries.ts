@@ -127,7 +127,8 @@ async function settled(ask: () => Promise<DeliveryDetail>, waitSeconds: number):
   const end = Date.now() + waitSeconds * 1_000;
   for (;;) {
     const delivery = await ask();
-    if (delivery.log.some((attempt) => attempt.duration_ms !== null) || Date.now() >= end) return delivery;
+    const isTried = delivery.attempts > 0 && delivery.status !== 'delivering';
+    if (isTried || Date.now() >= end) return delivery;
     await pause(ASK_EVERY_MS);
   }
 }
