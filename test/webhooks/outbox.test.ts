@@ -89,7 +89,12 @@ describe('events of the log become deliveries', () => {
     // a later change of a run that is over is told in the log, and is no second end
     await db.updateTable('runs').set({ cancel_requested_at: new Date() }).where('id', '=', run.runId).execute();
     expect(await typesOf(id)).toEqual(['run.started', 'run.waiting', 'run.completed']);
-    const [first] = await db.selectFrom('webhook_deliveries').selectAll().where('endpoint_id', '=', id).execute();
+    const [first] = await db
+      .selectFrom('webhook_deliveries')
+      .selectAll()
+      .where('endpoint_id', '=', id)
+      .orderBy('seq')
+      .execute();
     expect(first).toMatchObject({ workspace_id: 'ws_1', tenant_id: 'ten_1', run_id: run.runId, status: 'pending' });
     expect(first?.id).toMatch(/^whd_[0-9a-z]{26}$/);
     expect(first?.event_id).toBe(`evt_${run.runId.slice(4)}_0`);
