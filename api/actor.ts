@@ -36,6 +36,8 @@ export const capabilities = [
   'member.write',
   'deployment.read',
   'deployment.write',
+  'webhook.read',
+  'webhook.write',
   'workspace.read',
   'workspace.write',
 ] as const;

@@ -18,6 +18,7 @@ import { createServices } from './services/create.js';
 import type { Services } from './services/index.js';
 import { startOutbox } from './services/outbox.js';
 import { lowestRole } from './services/roles.js';
+import { startWebhookDispatcher } from './services/webhook-dispatcher.js';
 import type { TemporalGateway } from './temporal/gateway.js';
 
 export interface ApiOptions {
@@ -48,8 +49,13 @@ export async function startApi({ config, db, temporal, log }: ApiOptions): Promi
   if (email !== undefined && password !== undefined) await services.auth.ensureAdmin({ email, password });
   const { schedules, runEvents: events } = services;
   const outbox = startOutbox({ db, temporal, schedules, events, log });
+  const dispatcher = startWebhookDispatcher({
+    ...{ db, temporal, log, databaseUrl: config.databaseUrl },
+    baseUrl: config.publicUrl ?? `http://localhost:${config.port}`,
+  });
   const { port, close } = await listen(app, config).catch(async (error: unknown) => {
     await news.close();
+    await dispatcher.stop();
     await outbox.stop();
     throw error;
   });
@@ -59,6 +65,7 @@ export async function startApi({ config, db, temporal, log }: ApiOptions): Promi
       stopping.abort();
       await close();
       await news.close();
+      await dispatcher.stop();
       await outbox.stop();
       await services.behind.idle();
     },

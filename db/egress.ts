@@ -106,6 +106,13 @@ function isListed(target: EgressTarget, rules: readonly EgressRule[]): boolean {
   );
 }
 
+/** The operator named this very address: it may be called in plain text, as within one network. */
+export function isListedByOperator(url: string, allow: readonly EgressRule[]): boolean {
+  const parsed = new URL(url);
+  const host = hostOf(parsed);
+  return isListed({ host, address: host, port: portOf(parsed) }, allow);
+}
+
 function isPublic(address: string): boolean {
   const parsed = parseAddress(address);
   if (parsed === null || parsed.range() !== 'unicast' || cloudInternal.includes(parsed.toString())) return false;

@@ -35,7 +35,15 @@ export function createRunNews({ url, onError = () => undefined, rereadMs = 5_000
   let listening: Promise<void> | undefined;
   const follow: RunNews['follow'] = (followed, onNews) => {
     if (stopping.signal.aborted) throw new Error('news of runs are closed');
-    listening ??= keepListening({ url, onError, heard: followers.tell }, stopping.signal);
+    listening ??= keepListening(
+      {
+        url,
+        onError,
+        channel: 'run_events',
+        heard: (payload) => followers.tell(payload === null ? null : runOf(payload)),
+      },
+      stopping.signal,
+    );
     const remove = followers.add(followed, onNews);
     // Spread, so that many followers do not all read at the same moment.
     const reread = setInterval(onNews, rereadMs * (1 + Math.random() / 2));
@@ -103,6 +111,11 @@ export function createBell(): Bell {
   };
 }
 
+function runOf(payload: string): RunRef {
+  const [workspaceId = '', runId = ''] = payload.split(':');
+  return { workspaceId, runId };
+}
+
 interface Followers {
   readonly add: (followed: Followed, onNews: () => void) => () => void;
   /** The run the news is of; null tells everybody. */
@@ -131,18 +144,20 @@ function createFollowers(): Followers {
   };
 }
 
-interface Line {
+export interface Line {
   readonly url: string;
+  readonly channel: string;
   readonly onError: (error: Error) => void;
   /** Null: the connection is new, and what came before it was not heard. */
-  readonly heard: (run: RunRef | null) => void;
+  readonly heard: (payload: string | null) => void;
 }
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 const PING_MS = 20_000;
 
-async function keepListening(line: Line, stopping: AbortSignal): Promise<void> {
+/** Hears one channel until it is stopped, over every break of the connection. */
+export async function keepListening(line: Line, stopping: AbortSignal): Promise<void> {
   let pauseMs = FIRST_PAUSE_MS;
   while (!stopping.aborted) {
     try {
@@ -156,7 +171,11 @@ async function keepListening(line: Line, stopping: AbortSignal): Promise<void> {
 }
 
 /** Until the connection breaks, which it throws, or the process stops. */
-async function listenOnce({ url, heard }: Line, stopping: AbortSignal, onConnected: () => void): Promise<void> {
+async function listenOnce(
+  { url, channel, heard }: Line,
+  stopping: AbortSignal,
+  onConnected: () => void,
+): Promise<void> {
   const client = new pg.Client({
     connectionString: url,
     application_name: 'keelson-news',
@@ -164,15 +183,12 @@ async function listenOnce({ url, heard }: Line, stopping: AbortSignal, onConnect
     connectionTimeoutMillis: 5_000,
     query_timeout: 5_000,
   });
-  client.on('notification', ({ payload = '' }) => {
-    const [workspaceId = '', runId = ''] = payload.split(':');
-    heard({ workspaceId, runId });
-  });
+  client.on('notification', ({ payload = '' }) => heard(payload));
   const over = untilOver(client, stopping);
   try {
     await client.connect();
     await client.query(`set role ${APP_ROLE}`);
-    await client.query('listen run_events');
+    await client.query(`listen ${channel}`);
     onConnected();
     heard(null);
     await over.promise;
@@ -187,7 +203,7 @@ function untilOver(client: pg.Client, stopping: AbortSignal): { promise: Promise
   let clear = (): void => undefined;
   const promise = new Promise<void>((resolve, reject) => {
     client.on('error', reject);
-    client.on('end', () => reject(new Error('the connection that listens for news of runs has ended')));
+    client.on('end', () => reject(new Error('the connection that listens for news has ended')));
     if (stopping.aborted) resolve();
     const stop = (): void => resolve();
     stopping.addEventListener('abort', stop);

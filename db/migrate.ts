@@ -15,6 +15,8 @@ import * as vault from './migrations/012-vault.js';
 import * as principal from './migrations/013-principal.js';
 import * as sessionLocation from './migrations/014-session-location.js';
 import * as agents from './migrations/015-agents.js';
+import * as calls from './migrations/016-calls.js';
+import * as webhooks from './migrations/017-webhooks.js';
 import * as staged from './migrations/019-staged.js';
 import * as starters from './migrations/020-starters.js';
 
@@ -34,6 +36,8 @@ const migrations: Record<string, Migration> = {
   '013-principal': principal,
   '014-session-location': sessionLocation,
   '015-agents': agents,
+  '016-calls': calls,
+  '017-webhooks': webhooks,
   '019-staged': staged,
   '020-starters': starters,
 };

@@ -12,6 +12,8 @@ export const workerVariables = {
   WORKER_MAX_CACHED_WORKFLOWS: wholeNumber(0, 100_000).default(500),
   WORKER_SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3_600).default(10),
   WORKER_HEALTH_PORT: wholeNumber(0, 65_535).optional(),
+  KEELSON_WEBHOOK_CONCURRENCY: wholeNumber(1, 1_000).default(20),
+  KEELSON_WEBHOOK_MOST_DEAD: wholeNumber(1, 1_000_000).default(100),
 };
 
 /** Every variable a worker process reads. */
@@ -26,6 +28,12 @@ export interface WorkerConfig extends Settings {
   readonly shutdownGraceSeconds: number;
   /** Where `/healthz` answers; absent: nowhere. */
   readonly healthPort: number | undefined;
+  readonly webhooks: {
+    /** Requests to one endpoint at a time. */
+    readonly concurrency: number;
+    /** An endpoint is turned off after so many deliveries in a row that were given up. */
+    readonly mostDead: number;
+  };
 }
 
 export function readWorkerConfig(env: Environment): WorkerConfig {
@@ -38,5 +46,6 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
     maxCachedWorkflows: given.WORKER_MAX_CACHED_WORKFLOWS,
     shutdownGraceSeconds: given.WORKER_SHUTDOWN_GRACE_SECONDS,
     healthPort: given.WORKER_HEALTH_PORT,
+    webhooks: { concurrency: given.KEELSON_WEBHOOK_CONCURRENCY, mostDead: given.KEELSON_WEBHOOK_MOST_DEAD },
   };
 }

@@ -11,6 +11,7 @@ import type { MailPort } from '../activities/mail/port.js';
 import { createOutboxPort } from '../activities/mail/outbox.js';
 import { createMailPort } from '../activities/mail/smtp.js';
 import { createNodeRunners, Fault, NodeFailure } from '../activities/nodes/runner.js';
+import { createWebhooks } from '../activities/webhooks/create.js';
 import { createAnnounce } from '../activities/announce.js';
 import { createRecordActivities } from '../activities/records.js';
 import { createScheduleActivities } from '../activities/schedules.js';
@@ -21,10 +22,10 @@ import type { Tracing } from '../db/telemetry/tracing.js';
 import { readSecrets } from '../db/secrets.js';
 import { createRunFacts } from '../db/run-facts.js';
 import { createTenantLimits } from '../db/tenant-egress.js';
-import { openKeys } from '../db/vault/open.js';
-import type { Vault } from '../db/vault/vault.js';
+import { openKeys, type Keys } from '../db/vault/open.js';
 import { findWorkspaceTool } from '../db/workspace-tools.js';
 import type { RunActivities, ScheduleActivities } from '../workflows/contract/activities.js';
+import type { WebhookActivities } from '../workflows/contract/webhooks.js';
 import { ENGINE_QUEUE } from '../workflows/contract/queues.js';
 import { bundleSource } from './bundle-source.js';
 import { traceActivities, traceSinks } from './traces.js';
@@ -50,13 +51,13 @@ export async function createEngineWorker({
   log,
   tracing,
 }: EngineWorkerOptions): Promise<Worker> {
-  const { vault } = await openKeys({ db, settings: config, log });
+  const keys = await openKeys({ db, settings: config, log });
   const code = createCodePool();
   const worker = await Worker.create({
     connection,
     namespace: config.temporal.namespace,
     taskQueue: ENGINE_QUEUE,
-    activities: createActivities({ config, db, vault, log, code }),
+    activities: createActivities({ config, db, keys, log, code }),
     ...workflows(),
     sinks: traceSinks(tracing),
     ...workerTuning(config),
@@ -100,13 +101,13 @@ function workflows(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | '
 function createActivities({
   config,
   db,
-  vault,
+  keys,
   log,
   code,
 }: Pick<EngineWorkerOptions, 'config' | 'db' | 'log'> & {
-  readonly vault: Vault;
+  readonly keys: Keys;
   readonly code: CodePort;
-}): RunActivities & ScheduleActivities {
+}): RunActivities & ScheduleActivities & WebhookActivities {
   const mail: MailPort = config.smtp === undefined ? createOutboxPort({ db, log }) : createMailPort(config.smtp);
   const runners = createNodeRunners({
     egress: createEgress({ allow: config.egressAllow, limitsOf: createTenantLimits(db).of }),
@@ -120,7 +121,7 @@ function createActivities({
     runFacts: createRunFacts(db),
     pause: (ms, signal) => pause(ms, undefined, { signal }),
   });
-  const store = { db, vault };
+  const store = { db, vault: keys.vault };
   const secret = async (workspaceId: string, name: string): Promise<string> => {
     const value = (await readSecrets(store, workspaceId, [name])).get(name);
     if (value !== undefined) return value;
@@ -131,5 +132,6 @@ function createActivities({
     ...createSegmentActivities({ db, runners, secret, warn: (fields, message) => log.warn(fields, message) }),
     ...createRecordActivities({ db, announce: createAnnounce({ mail, log }) }),
     ...createScheduleActivities({ db }),
+    ...createWebhooks({ ...config, ...keys, db, mail, log }),
   };
 }

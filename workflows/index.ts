@@ -1,2 +1,3 @@
 export { cronTick } from './cron-tick.js';
+export { deliverWebhook } from './deliver-webhook.js';
 export { run } from './run.js';

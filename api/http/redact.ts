@@ -13,7 +13,7 @@ export const isSensitive = (name: string): boolean => sensitive.test(name.replac
 
 /** What is secret wherever it stands: authorization headers, JWTs, our own tokens, enrolment links and credentials in addresses. */
 const secretText =
-  /^(bearer|basic) \S|\beyJ[\w-]{8,}\.[\w-]+\.|\b(as_live|as_test|org|cdp)_[\w-]{20,}|^otpauth:|:\/\/[^/\s:@]*:[^/\s@]+@/i;
+  /^(bearer|basic) \S|\beyJ[\w-]{8,}\.[\w-]+\.|\b(as_live|as_test|org|cdp|whsec)_[\w+/-]{20,}|^otpauth:|:\/\/[^/\s:@]*:[^/\s@]+@/i;
 
 /** The value without what its names or its form say is secret. */
 export function redact(value: unknown): Json {

@@ -39,6 +39,8 @@ import { tenantRoutes } from './tenants.js';
 import { ssoRoutes } from './sso.js';
 import { tokenRoutes } from './tokens.js';
 import { usageRoutes } from './usage.js';
+import { webhookDeliveryRoutes } from './webhook-deliveries.js';
+import { webhookEndpointRoutes } from './webhook-endpoints.js';
 import { workflowRoutes } from './workflows.js';
 import { workspaceToolRoutes } from './workspace-tools.js';
 import { workspaceRoutes } from './workspaces.js';
@@ -88,4 +90,6 @@ export const routes: readonly Route[] = [
   ...usageRoutes,
   ...agentRoutes,
   ...actionToolRoutes,
+  ...webhookEndpointRoutes,
+  ...webhookDeliveryRoutes,
 ];

@@ -56,7 +56,12 @@ export const tenantRoutes: readonly Route[] = [
     mfa: 'sensitive',
     audit,
     body: TenantChange,
-    reply: Tenant,
+    reply: Tenant.extend({
+      webhook_secret: z
+        .string()
+        .optional()
+        .meta({ description: 'Of a webhook_url that was not set before: signs its events; shown this once' }),
+    }).meta({ id: 'ChangedTenant' }),
     errors: gone,
     handle: ({ actor, body }, { tenants: service }) => service.change(actor, body),
   }),

@@ -10,6 +10,7 @@ import { createInviteService, type InviteService } from './invites.js';
 import { createRegistrationService, type RegistrationDeps, type RegistrationService } from './registration.js';
 import { createServiceAccountService, type ServiceAccountService } from './service-accounts.js';
 import { createSignupRequestService, type SignupRequestService } from './signup-requests.js';
+import { createFollowWebhookUrl } from './tenant-webhook.js';
 import { createTenantService, type TenantService } from './tenants.js';
 
 /** Who comes in, and for which organisation. */
@@ -54,6 +55,6 @@ export function createAdmission(deps: AdmissionServiceDeps): AdmissionServices {
         audit,
       }),
     ),
-    tenants: createTenantService({ db, ...rules }),
+    tenants: createTenantService({ db, ...rules, followWebhookUrl: createFollowWebhookUrl({ vault }) }),
   };
 }

@@ -26,6 +26,7 @@ import { createStaged } from './staged/create.js';
 import { createStreamService } from './streams.js';
 import { createTokenService } from './tokens.js';
 import { createUsageService } from './usage.js';
+import { createWebhooks } from './create-webhooks.js';
 import { createWorkspaceService } from './workspaces.js';
 
 export interface ServiceDeps {
@@ -66,6 +67,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     schedules,
     ...createAuthoring({ db, secrets, schedules, temporal, runs, news, urlRules }),
     ...runCommands,
+    ...createWebhooks({ ...secrets, urlRules, egressAllow: config.egressAllow }),
     usage: createUsageService({ db }),
     ...agents,
     agentWorkflows: createAgentWorkflowService({ db, urlRules, starters: agents.starters }),

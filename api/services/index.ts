@@ -24,9 +24,11 @@ import type { UsageService } from './usage.js';
 import type { RunCommandServices } from './create-run-commands.js';
 import type { EmbedServices } from './create-embed.js';
 import type { AgentServices } from './create-agents.js';
+import type { WebhookServices } from './create-webhooks.js';
 
 /** The rules behind the routes; each is made by `createX(deps)` in its own file. */
-export interface Services extends RunCommandServices, IdentityServices, EmbedServices, StagedServices, AgentServices {
+export interface Services
+  extends RunCommandServices, IdentityServices, EmbedServices, StagedServices, AgentServices, WebhookServices {
   readonly workspaces: WorkspaceService;
   readonly tokens: TokenService;
   readonly secrets: SecretService;

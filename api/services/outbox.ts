@@ -5,6 +5,7 @@ import { purgeMails } from '../../db/mails.js';
 import { purgeTokens } from '../../db/one-time-tokens.js';
 import { purgeRateLimits } from '../../db/rate-limits.js';
 import { markDispatched, queuedRuns } from '../../db/runs.js';
+import { purgeWebhooks } from '../../db/webhook-outbox.js';
 import type { Database } from '../../db/client.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
 import { createReconcile } from './reconcile.js';
@@ -48,6 +49,7 @@ export function startOutbox(deps: OutboxDeps): Loop {
     repeat(deps, UPKEEP_EVERY_MS, () => purgeMails(deps.db)),
     repeat(deps, UPKEEP_EVERY_MS, () => purgeTokens(deps.db)),
     repeat(deps, UPKEEP_EVERY_MS, () => purgeAdmission(deps.db)),
+    repeat(deps, UPKEEP_EVERY_MS, () => purgeWebhooks(deps.db)),
   ];
   return {
     stop: async () => {

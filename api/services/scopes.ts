@@ -78,6 +78,7 @@ const capabilitiesOf: Readonly<Record<string, readonly Capability[]>> = {
   'runs:write': ['run.read', 'run.write', 'runtime.simulate', 'approval.read', 'approval.write'],
   'calls:read': ['run.read'],
   'calls:initiate': ['run.write', 'runtime.simulate'],
+  'webhooks:write': ['webhook.read', 'webhook.write'],
   'analytics:read': ['usage.read'],
 };
 

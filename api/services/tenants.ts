@@ -5,12 +5,14 @@ import {
   findTenantById,
   findTenantSettings,
   replaceTenantSettings,
+  type TenantChange as TenantRowChange,
   type TenantRow,
   type TenantSettingsValues,
 } from '../../db/tenants.js';
 import type { Actor } from '../actor.js';
 import { badRequest, forbidden, invalid, notFound } from '../http/errors.js';
 import { mergeSettings } from './merge-settings.js';
+import type { FollowWebhookUrl } from './tenant-webhook.js';
 import { noSettings, TenantSettings, type TenantBilling, type TenantChange } from './tenant-schema.js';
 
 const MAX_CONTACTS = 10;
@@ -28,7 +30,8 @@ export interface BillingView extends TenantSettingsValues {
 
 export interface TenantService {
   readonly get: (tenantId: string) => Promise<TenantView>;
-  readonly change: (actor: Actor, change: TenantChange) => Promise<TenantView>;
+  /** `webhook_secret` is there when the change made an endpoint, and shown this once. */
+  readonly change: (actor: Actor, change: TenantChange) => Promise<TenantView & { readonly webhook_secret?: string }>;
   readonly getBilling: (tenantId: string) => Promise<BillingView>;
   readonly replaceBilling: (tenantId: string, billing: TenantBilling) => Promise<BillingView>;
 }
@@ -37,6 +40,7 @@ export interface TenantDeps {
   readonly db: Database;
   /** What is wrong with an address that is called from here, or null. */
   readonly urlProblem: (url: string) => string | null;
+  readonly followWebhookUrl: FollowWebhookUrl;
 }
 
 export const createTenantService = (deps: TenantDeps): TenantService => ({
@@ -93,22 +97,32 @@ const isObject = (value: unknown): value is object =>
 const withPreset = (preset: unknown, value: unknown): unknown =>
   isObject(preset) && isObject(value) ? { ...preset, ...value } : (value ?? preset);
 
-async function changeOwn(deps: TenantDeps, actor: Actor, change: TenantChange): Promise<TenantView> {
+async function changeOwn(
+  deps: TenantDeps,
+  actor: Actor,
+  change: TenantChange,
+): Promise<TenantView & { readonly webhook_secret?: string }> {
   if (change.mfa_policy !== undefined && actor.role !== 'owner') {
     throw forbidden('mfa_policy: only an owner of the organisation may change it.');
   }
   checkAddresses(deps, change.settings ?? {});
-  const changed = await deps.db.transaction().execute((trx) =>
-    changeTenant(trx, actor.tenantId, ({ settings: before }) => {
-      if (change.settings === undefined) return { name: change.name, mfa_policy: change.mfa_policy };
-      // -- reason: it came as JSON; undefined stands in no value of a parsed body
-      const settings = mergeSettings(before, change.settings as Readonly<Record<string, Json>>);
-      checkMerged(settings);
-      return { ...change, settings };
-    }),
-  );
+  const url = change.settings?.webhook_url;
+  const { changed, secret } = await deps.db.transaction().execute(async (trx) => {
+    const row = await changeTenant(trx, actor.tenantId, (tenant) => changeOf(tenant, change));
+    const isFollowed = row !== undefined && url !== undefined;
+    const follow = { tenantId: actor.tenantId, url: url ?? null, by: actor.id };
+    return { changed: row, secret: isFollowed ? await deps.followWebhookUrl(trx, follow) : null };
+  });
   if (changed === undefined) throw notFound('organisation', actor.tenantId);
-  return viewOf(changed);
+  return { ...viewOf(changed), ...(secret === null ? {} : { webhook_secret: secret }) };
+}
+
+function changeOf({ settings: before }: TenantRow, change: TenantChange): TenantRowChange {
+  if (change.settings === undefined) return { name: change.name, mfa_policy: change.mfa_policy };
+  // -- reason: it came as JSON; undefined stands in no value of a parsed body
+  const settings = mergeSettings(before, change.settings as Readonly<Record<string, Json>>);
+  checkMerged(settings);
+  return { ...change, settings };
 }
 
 /** Small changes must not add up to what one change could not say. */

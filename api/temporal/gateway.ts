@@ -5,7 +5,9 @@ import { runWorkflowId } from '../../workflows/contract/ids.js';
 import { ENGINE_QUEUE } from '../../workflows/contract/queues.js';
 import type { RunInput } from '../../workflows/contract/run.js';
 import type { ScheduleGateway } from '../services/schedule-gateway.js';
+import type { DeliverWebhookInput } from '../../workflows/contract/webhooks.js';
 import { within } from './deadline.js';
+import { startDelivery } from './deliveries.js';
 import { createRunInspector, type RunInspector } from './run-inspector.js';
 import { createRunMessages, type RunMessages } from './run-messages.js';
 import { createScheduleGateway } from './schedules.js';
@@ -18,6 +20,8 @@ export interface TemporalGateway extends RunMessages, RunInspector {
   readonly startRun: (input: RunInput) => Promise<void>;
   /** Takes the place of a run that is not to begin: a later start is refused. False when it was started before. */
   readonly takePlace: (input: RunInput) => Promise<boolean>;
+  /** Starts the delivery of a webhook; one that was started before is left alone. */
+  readonly startDelivery: (input: DeliverWebhookInput) => Promise<void>;
   readonly schedules: ScheduleGateway;
   /** Throws when the server does not answer. */
   readonly ping: () => Promise<void>;
@@ -42,6 +46,7 @@ export function createTemporalGateway({ connection, namespace, eagerStart }: Gat
   return {
     startRun: (input) => within(connection, START_DEADLINE_MS, () => startRun(client, input, eagerStart)),
     takePlace: (input) => within(connection, START_DEADLINE_MS, () => takePlace(client, input)),
+    startDelivery: (input) => within(connection, START_DEADLINE_MS, () => startDelivery(client, input)),
     ...createRunMessages({ client }),
     ...createRunInspector(client, namespace),
     schedules: createScheduleGateway({ client }),

@@ -24,6 +24,18 @@ export const ssoSecret = (provider: { readonly tenantId: string; readonly id: st
   name: `sso/${provider.id}`,
 });
 
+/** What an endpoint's webhooks are signed with. */
+export const webhookSecret = (endpoint: { readonly tenantId: string; readonly id: string }): SecretRef => ({
+  scope: endpoint.tenantId,
+  name: `webhook/${endpoint.id}`,
+});
+
+/** What they were signed with before, until the overlap is over. */
+export const previousWebhookSecret = (endpoint: { readonly tenantId: string; readonly id: string }): SecretRef => ({
+  scope: endpoint.tenantId,
+  name: `webhook-previous/${endpoint.id}`,
+});
+
 type Row = Readonly<Record<string, string | null>>;
 
 export interface SealedColumn {
@@ -65,6 +77,20 @@ export const sealedColumns: readonly SealedColumn[] = [
     key: ['id'],
     reads: ['tenant_id'],
     refOf: (row) => ssoSecret({ tenantId: textOf(row, 'tenant_id'), id: textOf(row, 'id') }),
+  },
+  {
+    table: 'webhook_endpoints',
+    column: 'secret_sealed',
+    key: ['id'],
+    reads: ['tenant_id'],
+    refOf: (row) => webhookSecret({ tenantId: textOf(row, 'tenant_id'), id: textOf(row, 'id') }),
+  },
+  {
+    table: 'webhook_endpoints',
+    column: 'previous_secret_sealed',
+    key: ['id'],
+    reads: ['tenant_id'],
+    refOf: (row) => previousWebhookSecret({ tenantId: textOf(row, 'tenant_id'), id: textOf(row, 'id') }),
   },
 ];
 

@@ -118,8 +118,15 @@ async function things(owner: Person): Promise<Readonly<Record<string, string>> &
   const nodes = [{ id: 'mine', agent_name: 'mine', is_entry: true, is_exit: true }];
   await owner.call('POST', '/api/v1/workflows', { body: { name: 'Mine', slug: 'mine', config: { nodes } } });
   const invited = await owner.call('POST', '/v1/members', { body: { email: 'guest@example.com', role: 'viewer' } });
+  const endpoint = await owner.call('POST', '/v1/webhook-endpoints', {
+    body: { url: 'https://example.com/hooks', event_types: ['run.*'] },
+  });
+  const endpoint_id = String(endpoint.body['id']);
+  const delivery = await owner.call('POST', `/v1/webhook-endpoints/${endpoint_id}/test`);
   return {
     user_id: owner.userId,
+    endpoint_id,
+    delivery_id: String(delivery.body['id']),
     invitation_id: String(invited.body['id']),
     slug: 'mine',
     agent_name: 'mine',

@@ -6,6 +6,7 @@ const closed = (): Promise<Answer<never>> => Promise.resolve({ outcome: 'closed'
 export const silentTemporal = (): TemporalGateway => ({
   startRun: () => Promise.resolve(),
   takePlace: () => Promise.resolve(true),
+  startDelivery: () => Promise.resolve(),
   resolveWait: closed,
   takeTurn: closed,
   retryNode: closed,
