@@ -36,6 +36,8 @@ export const capabilities = [
   'member.write',
   'deployment.read',
   'deployment.write',
+  'ingress.read',
+  'ingress.write',
   'workspace.read',
   'workspace.write',
 ] as const;

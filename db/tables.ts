@@ -3,6 +3,7 @@ import type { AgentTables } from './tables/agents.js';
 import type { AuditTables } from './tables/audit.js';
 import type { DefinitionTables } from './tables/definitions.js';
 import type { IdentityTables } from './tables/identity.js';
+import type { IngressTables } from './tables/ingress.js';
 import type { MailTables } from './tables/mail.js';
 import type { KeyTables } from './tables/keys.js';
 import type { RunTables } from './tables/runs.js';
@@ -10,6 +11,7 @@ import type { VaultTables } from './tables/vault.js';
 import type { SsoTables } from './tables/sso.js';
 
 export type { Location, MfaPolicy, Role } from './tables/identity.js';
+export type { IngressStatus, IngressTarget } from './tables/ingress.js';
 export type { RunOrigin, RunTest } from './tables/runs.js';
 
 /** The whole database, a row a table. */
@@ -22,6 +24,7 @@ export interface Tables
     KeyTables,
     SsoTables,
     DefinitionTables,
+    IngressTables,
     MailTables,
     RunTables,
     VaultTables {}

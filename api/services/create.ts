@@ -14,6 +14,7 @@ import { createChainRunService } from './chain-runs.js';
 import { createChainService } from './chains.js';
 import { createEgressListService, createUrlRules } from './egress-lists.js';
 import { createExplainService } from './explain.js';
+import { createIngress } from './ingress/create-ingress.js';
 import type { Services } from './index.js';
 import { createRunCommands } from './create-run-commands.js';
 import { createRunReadService } from './run-reads.js';
@@ -44,6 +45,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
   const runs = createRunService({ db, temporal, log });
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
   const identity = createIdentity({ config, ...secrets, audit, log });
+  const received = { behind: identity.behind, publicUrl: config.publicUrl };
   const runCommands = createRunCommands({ db, temporal, log, news, runs, urlRules });
   return {
     ...identity,
@@ -57,11 +59,12 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     explain: createExplainService({ db, temporal }),
     streams: createStreamService({ db, news }),
     chains: createChainService({ db, urlRules, secrets, schedules }),
-    chainRuns: createChainRunService({ db, runs, urlRules, secrets }),
+    chainRuns: createChainRunService({ db, runs }),
     approvals: createApprovalService({ db, runs, audit }),
     schedules,
     ...createAuthoring({ db, secrets, schedules, temporal, runs, news, urlRules }),
     ...runCommands,
+    ...createIngress({ ...received, runs, urlRules, secrets, events: runCommands.runEvents, log }),
     usage: createUsageService({ db }),
     ...createEmbed({ db, sessions: runCommands.workflowSessions }),
   };

@@ -30,6 +30,8 @@ const leastRole: Record<Capability, Role> = {
   'member.write': 'admin',
   'deployment.read': 'viewer',
   'deployment.write': 'developer',
+  'ingress.read': 'viewer',
+  'ingress.write': 'developer',
   'workspace.read': 'viewer',
   'workspace.write': 'admin',
 };

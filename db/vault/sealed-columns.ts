@@ -24,6 +24,12 @@ export const ssoSecret = (provider: { readonly tenantId: string; readonly id: st
   name: `sso/${provider.id}`,
 });
 
+/** What a source of webhooks signs with, now or before a rotation. */
+export const ingressSecret = (source: { readonly workspaceId: string; readonly id: string }): SecretRef => ({
+  scope: source.workspaceId,
+  name: `ingress/${source.id}`,
+});
+
 type Row = Readonly<Record<string, string | null>>;
 
 export interface SealedColumn {
@@ -66,6 +72,15 @@ export const sealedColumns: readonly SealedColumn[] = [
     reads: ['tenant_id'],
     refOf: (row) => ssoSecret({ tenantId: textOf(row, 'tenant_id'), id: textOf(row, 'id') }),
   },
+  ...(['secret_sealed', 'previous_secret_sealed'] as const).map(
+    (column): SealedColumn => ({
+      table: 'ingress_sources',
+      column,
+      key: ['id'],
+      reads: ['workspace_id'],
+      refOf: (row) => ingressSecret({ workspaceId: textOf(row, 'workspace_id'), id: textOf(row, 'id') }),
+    }),
+  ),
 ];
 
 const textOf = (row: Row, column: string): string => row[column] ?? '';

@@ -5,6 +5,7 @@ import { routes } from '../../api/routes/index.js';
 import { allRoutes } from '../../api/server.js';
 import { roleCapabilities } from '../../api/services/roles.js';
 import type { Database } from '../../db/client.js';
+import { storeMessage } from '../../db/ingress-messages.js';
 import { newSeed, derivedId } from '../../db/ids.js';
 import { writeFlush } from '../../db/run-records.js';
 import { storeValue } from '../../db/values.js';
@@ -85,10 +86,20 @@ async function stored({ db }: TestApi, owner: Person): Promise<Readonly<Record<s
   await writeFlush(db, run, { ...noFlush, steps: [stepRecord('a', 1)] });
   const session = { workspaceId: owner.workspace.id, runId: derivedId('run', newSeed()) };
   await seedRun(db, { run: session, kind: 'workflow', isConversation: true });
+  const message_id = derivedId('msg', newSeed());
+  await seedMessage(db, { workspaceId: run.workspaceId, id: message_id });
   const value = await storeValue(db, run, { json: 'x'.repeat(100), limitBytes: 1 });
   const token = await openWaitOf(db, run);
-  return { runId: run.runId, session_id: session.runId, key: 'a/1', token, ref: 'ref' in value ? value.ref : '' };
+  return { runId: run.runId, session_id: session.runId, message_id, key: 'a/1', token, ref: 'ref' in value ? value.ref : '' };
 }
+
+/** Of no source, and for the sweep to leave alone. */
+const seedMessage = (db: Database, ref: { readonly workspaceId: string; readonly id: string }) =>
+  storeMessage(db, {
+    ...ref,
+    ...{ sourceId: null, definitionId: 'def_gone', providerId: null, headers: {}, query: {}, body: Buffer.from('{}') },
+    ...{ contentType: '', ip: '', trigger: 'ingress', actor: 'webhook', status: 'ignored', reason: null },
+  });
 
 /** One of each kind in the owner's workspace. */
 async function things(owner: Person): Promise<Readonly<Record<string, string>> & { readonly embed: string }> {
@@ -111,9 +122,13 @@ async function things(owner: Person): Promise<Readonly<Record<string, string>> &
   const schedule = await owner.call('POST', `/workspaces/${id}/schedules`, {
     body: { cron_expr: '0 9 * * *', prompt: 'mine' },
   });
+  const source = await owner.call('POST', '/v1/ingress-sources', {
+    body: { name: 'Mine', provider: 'keelson', secret: 'ours', target: { event: { name: 'mine' } } },
+  });
   const invited = await owner.call('POST', '/v1/members', { body: { email: 'guest@example.com', role: 'viewer' } });
   return {
     user_id: owner.userId,
+    source_id: String(source.body['id']),
     invitation_id: String(invited.body['id']),
     slug: 'mine',
     workflow_id: String(workflow.body['id']),
