@@ -148,7 +148,11 @@ const columnsOf = (values: SourceValues) => ({
 });
 
 /** False when there is none. A slug that is taken breaks a unique index, which the API answers as a 409. */
-export async function updateSource(db: Database, { workspaceId, id }: SourceRef, values: SourceValues): Promise<boolean> {
+export async function updateSource(
+  db: Database,
+  { workspaceId, id }: SourceRef,
+  values: SourceValues,
+): Promise<boolean> {
   const row = await scoped(db, workspaceId)
     .update('ingress_sources', id)
     .set({ ...columnsOf(values), updated_at: sql<Date>`now()` })

@@ -175,7 +175,8 @@ export const TestRequest = z
     headers: z.record(z.string().max(200), z.string().max(8_000)),
     body: z.string().default(''),
     body_base64: z
-      .base64()
+      .string()
+      .regex(/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/, 'must be base64')
       .optional()
       .meta({ description: 'Instead of `body`, where it is no text' }),
     query: z.string().max(4_000).default('').meta({ description: 'Of the address, without the question mark' }),

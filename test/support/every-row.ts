@@ -90,7 +90,14 @@ async function stored({ db }: TestApi, owner: Person): Promise<Readonly<Record<s
   await seedMessage(db, { workspaceId: run.workspaceId, id: message_id });
   const value = await storeValue(db, run, { json: 'x'.repeat(100), limitBytes: 1 });
   const token = await openWaitOf(db, run);
-  return { runId: run.runId, session_id: session.runId, message_id, key: 'a/1', token, ref: 'ref' in value ? value.ref : '' };
+  return {
+    runId: run.runId,
+    session_id: session.runId,
+    message_id,
+    key: 'a/1',
+    token,
+    ref: 'ref' in value ? value.ref : '',
+  };
 }
 
 /** Of no source, and for the sweep to leave alone. */

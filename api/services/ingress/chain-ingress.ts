@@ -83,7 +83,11 @@ async function accept(deps: ChainIngressDeps, chain: Chain, came: ChainCame & { 
     ...{ ip: came.ip, trigger: came.trigger, actor: came.actor, status: 'received', reason: null },
   });
   const runId = runIdOf(id);
-  const run = await scoped(deps.db, workspaceId).select('runs').select('status').where('id', '=', runId).executeTakeFirst();
+  const run = await scoped(deps.db, workspaceId)
+    .select('runs')
+    .select('status')
+    .where('id', '=', runId)
+    .executeTakeFirst();
   return { run_id: runId, status: statusOf(run?.status ?? 'queued') };
 }
 

@@ -29,7 +29,8 @@ const BYTE_ORDER_MARK = 0xfeff;
 
 function jsonOf(body: Buffer): Json {
   if (body.length === 0) return null;
-  if (!isUtf8(body)) throw conflict('The body is not valid UTF-8, so that it cannot be read as the JSON it says it is.');
+  if (!isUtf8(body))
+    throw conflict('The body is not valid UTF-8, so that it cannot be read as the JSON it says it is.');
   const text = body.toString('utf8');
   const json = parsed(text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text);
   const deep = depthProblem(json);

@@ -57,4 +57,6 @@ export function keptQuery(url: string): Readonly<Record<string, Json>> {
 
 /** As schemes read them. */
 export const plainHeaders = (headers: IncomingHttpHeaders): Readonly<Record<string, string | undefined>> =>
-  Object.fromEntries(Object.entries(headers).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])));
+  Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])),
+  );

@@ -1,6 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { storeMessage, type MessageRef, type NewIngressMessage, type StoredMessage } from '../../../db/ingress-messages.js';
+import {
+  storeMessage,
+  type MessageRef,
+  type NewIngressMessage,
+  type StoredMessage,
+} from '../../../db/ingress-messages.js';
 import { countRejected, sourceAt, type DeliverySource } from '../../../db/ingress-sources.js';
 import { derivedId } from '../../../db/ids.js';
 import type { IngressStatus } from '../../../db/tables.js';
@@ -46,8 +51,7 @@ export interface Accepted {
   readonly duplicate: boolean;
 }
 
-export type Answered =
-  { readonly accepted: Accepted } | { readonly challenge: Readonly<Record<string, Json>> };
+export type Answered = { readonly accepted: Accepted } | { readonly challenge: Readonly<Record<string, Json>> };
 
 /** Verify, keep, answer; then start or raise. */
 export async function receive(deps: ReceiveDeps, came: Delivered): Promise<Answered> {

@@ -104,7 +104,8 @@ async function create({ db, vault, publicUrl }: SourceDeps, actor: Actor, input:
   const sealedSecret = await vault.seal(ingressSecret(ref), secret);
   const made = { ...checked, ref, provider, sealedSecret, createdBy: actor.id, atMost: MOST_SOURCES };
   const outcome = await insertSource(db, made);
-  if (outcome === 'full') throw conflict(`The workspace has ${MOST_SOURCES} sources of webhooks, the most it may have.`);
+  if (outcome === 'full')
+    throw conflict(`The workspace has ${MOST_SOURCES} sources of webhooks, the most it may have.`);
   if (outcome === 'taken') throw conflict(`slug: "${slug}" is taken; choose another.`);
   return { id: ref.id, secret: isNew ? secret : null };
 }

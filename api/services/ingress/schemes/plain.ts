@@ -57,7 +57,9 @@ export const telegram: Scheme<None> = {
   settings: none,
   newSecret: randomToken,
   secretProblem: (secret) =>
-    /^[\w-]{1,256}$/.test(secret) ? null : 'must be 1 to 256 letters, digits, _ and -, which is all that Telegram takes',
+    /^[\w-]{1,256}$/.test(secret)
+      ? null
+      : 'must be 1 to 256 letters, digits, _ and -, which is all that Telegram takes',
   verify: ({ headers, rawBody }, { secret }) => {
     const given = headers['x-telegram-bot-api-secret-token'];
     if (given === undefined || !equalSecrets(given, secret)) return null;

@@ -34,7 +34,10 @@ export const behind = (prefix: string, text: string | undefined): string | undef
   text?.startsWith(prefix) === true ? text.slice(prefix.length) : undefined;
 
 /** `t=1700000000,v1=abc,v1=def`: the time as it was written, and every signature of the version. */
-export function timedSignatures(header: string | undefined): { readonly time: string; readonly signatures: readonly string[] } {
+export function timedSignatures(header: string | undefined): {
+  readonly time: string;
+  readonly signatures: readonly string[];
+} {
   const pairs = (header ?? '').split(',').map((part) => {
     const at = part.indexOf('=');
     return { name: part.slice(0, at).trim(), value: part.slice(at + 1).trim() };
@@ -56,7 +59,8 @@ const MILLISECONDS_DIGITS = 13;
 /** Seconds, milliseconds or an ISO time. */
 export function timeOf(text: string | undefined): number | null {
   if (text === undefined) return null;
-  if (/^\d+$/.test(text)) return text.length >= MILLISECONDS_DIGITS ? Math.floor(Number(text) / 1_000) : secondsOf(text);
+  if (/^\d+$/.test(text))
+    return text.length >= MILLISECONDS_DIGITS ? Math.floor(Number(text) / 1_000) : secondsOf(text);
   const at = Date.parse(text);
   return Number.isNaN(at) ? null : Math.floor(at / 1_000);
 }

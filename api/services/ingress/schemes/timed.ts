@@ -2,7 +2,19 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { randomToken } from '../../../../db/crypto.js';
 import type { Delivery, Scheme } from './scheme.js';
-import { behind, formOf, hmac, idAt, idOfSignature, isForm, isSignature, peek, secondsOf, timedSignatures, timeOf } from './signing.js';
+import {
+  behind,
+  formOf,
+  hmac,
+  idAt,
+  idOfSignature,
+  isForm,
+  isSignature,
+  peek,
+  secondsOf,
+  timedSignatures,
+  timeOf,
+} from './signing.js';
 
 /** Schemes whose signature covers a time. */
 
