@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { equalSecrets, randomToken } from '../../../../db/crypto.js';
 import type { Scheme } from './scheme.js';
-import { at, behind, hmac, idAt, isSignature, peek } from './signing.js';
+import { at, behind, hmac, idAt, isSignature, peek, urlChallenge } from './signing.js';
 
 /** Schemes whose signature, or word, covers no time: only the provider's id tells a repeat. */
 
@@ -77,9 +77,8 @@ export const lark: Scheme<None> = {
     const json = peek(rawBody);
     const given = at(json, 'header.token') ?? at(json, 'token');
     if (typeof given !== 'string' || !equalSecrets(given, secret)) return null;
-    const challenge = idAt(json, 'challenge');
-    if (idAt(json, 'type') === 'url_verification' && challenge !== null)
-      return { providerId: null, signedAt: null, challenge: { challenge } };
+    const challenge = urlChallenge(json);
+    if (challenge !== null) return { providerId: null, signedAt: null, challenge };
     return { providerId: idAt(json, 'header.event_id') ?? idAt(json, 'uuid'), signedAt: null };
   },
 };

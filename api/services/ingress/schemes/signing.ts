@@ -91,6 +91,12 @@ export function idAt(json: Json | undefined, path: string): string | null {
   return (typeof id === 'string' && id !== '') || typeof id === 'number' ? String(id) : null;
 }
 
+/** The answer to `url_verification`, by which Slack and Lark ask whether the address is ours. */
+export function urlChallenge(json: Json | undefined): { readonly challenge: string } | null {
+  const challenge = idAt(json, 'challenge');
+  return idAt(json, 'type') === 'url_verification' && challenge !== null ? { challenge } : null;
+}
+
 /** Of a message without an id: what was signed, time included, is the same only when it is sent again. */
 export const idOfSignature = (signature: string): string =>
   `signature:${createHash('sha256').update(signature).digest('hex')}`;

@@ -14,6 +14,7 @@ import {
   secondsOf,
   timedSignatures,
   timeOf,
+  urlChallenge,
 } from './signing.js';
 
 /** Schemes whose signature covers a time. */
@@ -75,9 +76,8 @@ export const slack: Scheme<None> = {
     const given = /^v0=(.*)$/.exec(headers['x-slack-signature'] ?? '')?.[1];
     if (signedAt === null || !isSignature(expected, given, 'hex')) return null;
     const json = peek(rawBody);
-    const challenge = idAt(json, 'challenge');
-    if (idAt(json, 'type') === 'url_verification' && challenge !== null)
-      return { providerId: null, signedAt, challenge: { challenge } };
+    const challenge = urlChallenge(json);
+    if (challenge !== null) return { providerId: null, signedAt, challenge };
     const id = idAt(json, 'event_id') ?? (isForm(delivery) ? slackFormId(delivery) : null);
     return { providerId: id ?? idOfSignature(expected.toString('hex')), signedAt };
   },
