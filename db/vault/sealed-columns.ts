@@ -72,15 +72,13 @@ export const sealedColumns: readonly SealedColumn[] = [
     reads: ['tenant_id'],
     refOf: (row) => ssoSecret({ tenantId: textOf(row, 'tenant_id'), id: textOf(row, 'id') }),
   },
-  ...(['secret_sealed', 'previous_secret_sealed'] as const).map(
-    (column): SealedColumn => ({
-      table: 'ingress_sources',
-      column,
-      key: ['id'],
-      reads: ['workspace_id'],
-      refOf: (row) => ingressSecret({ workspaceId: textOf(row, 'workspace_id'), id: textOf(row, 'id') }),
-    }),
-  ),
+  ...(['secret_sealed', 'previous_secret_sealed'] as const).map((column): SealedColumn => ({
+    table: 'ingress_sources',
+    column,
+    key: ['id'],
+    reads: ['workspace_id'],
+    refOf: (row) => ingressSecret({ workspaceId: textOf(row, 'workspace_id'), id: textOf(row, 'id') }),
+  })),
 ];
 
 const textOf = (row: Row, column: string): string => row[column] ?? '';

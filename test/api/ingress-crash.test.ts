@@ -1,10 +1,10 @@
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { sql } from 'kysely';
 import type { RunInput } from '../../workflows/contract/run.js';
 import { startTestApi, type Person, type TestApi } from '../support/api.js';
 import { publish } from '../support/commands.js';
-import { asOwner, testDatabase, type TestDatabase } from '../support/database.js';
+import { testDatabase, type TestDatabase } from '../support/database.js';
+import * as faults from '../support/faults.js';
 import { send, statusesOf, type Answered } from '../support/http.js';
 import { ingressUser, nowSeconds, PUBLIC_URL } from '../support/ingress.js';
 import { silentTemporal } from '../support/silent-temporal.js';
@@ -43,28 +43,9 @@ async function replaced(): Promise<TestApi> {
   return newProcess();
 }
 
-/** From here on every insert into the table fails, as if the process had died before it. */
-const breakInserts = (table: string) =>
-  asOwner(database.url, async (owner) => {
-    await sql
-      .raw(`create function refuse() returns trigger language plpgsql as 'begin raise exception ''down''; end'`)
-      .execute(owner);
-    await sql
-      .raw(`create trigger refuse before insert on ${table} for each row execute function refuse()`)
-      .execute(owner);
-  });
-
-const mendInserts = () => asOwner(database.url, (owner) => sql.raw('drop function refuse cascade').execute(owner));
-
-const asPerson = (api: TestApi): Person => ({
-  ...person,
-  call: (method, path, { body, headers } = {}) =>
-    send(`${api.url}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${person.token}`, 'content-type': 'application/json', ...headers },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }),
-});
+const breakInserts = (table: string): Promise<void> => faults.breakInserts(database.url, table);
+const mendInserts = (): Promise<void> => faults.mendInserts(database.url);
+const asPerson = (api: TestApi): Person => faults.asPerson(api.url, person);
 
 const statusOf = async (id: unknown): Promise<Record<string, unknown>> =>
   database.db.selectFrom('ingress_messages').selectAll().where('id', '=', String(id)).executeTakeFirstOrThrow();
