@@ -50,6 +50,12 @@ const asPerson = (api: TestApi): Person => faults.asPerson(api.url, person);
 const statusOf = async (id: unknown): Promise<Record<string, unknown>> =>
   database.db.selectFrom('ingress_messages').selectAll().where('id', '=', String(id)).executeTakeFirstOrThrow();
 
+const becomes = (id: unknown, wanted: string) =>
+  until(
+    () => statusOf(id),
+    ({ status }) => status === wanted,
+  );
+
 const hasStarted = (runId: unknown) =>
   until(
     () => Promise.resolve(started),
@@ -89,10 +95,7 @@ describe('a webhook that was answered 202', () => {
     expect(await statusOf(id)).toMatchObject({ status: 'received', run_id: null });
     await mendInserts();
     const next = await replaced();
-    await until(
-      () => statusOf(id),
-      ({ status }) => status === 'processed',
-    );
+    await becomes(id, 'processed');
     await hasStarted(runId);
     expect(started.filter((each) => each === runId)).toEqual([runId]);
     const again = await ingressUser(asPerson(next), next.url).post(source);
@@ -132,10 +135,7 @@ describe('a webhook that was answered 202', () => {
     };
     const posted = await user.post(source);
     expect(posted).toMatchObject({ status: 202, body: { duplicate: false } });
-    const kept = await until(
-      () => statusOf(posted.body['id']),
-      ({ status }) => status === 'processed',
-    );
+    const kept = await becomes(posted.body['id'], 'processed');
     expect(kept['run_id']).toBe(posted.body['run_id']);
     release();
   });
@@ -154,10 +154,7 @@ describe('a webhook that was answered 202', () => {
       .where('id', '=', String(id))
       .execute();
     await replaced();
-    await until(
-      () => statusOf(id),
-      ({ status }) => status === 'processed',
-    );
+    await becomes(id, 'processed');
     expect(await statusOf(id)).toMatchObject({ run_id: runId });
     const runs = await database.db.selectFrom('runs').select('id').where('actor', '=', source.id).execute();
     expect(runs).toEqual([{ id: runId }]);
@@ -170,10 +167,7 @@ describe('a webhook that was answered 202', () => {
     const { id } = (await user.post(source)).body;
     await mendInserts();
     await replaced();
-    await until(
-      () => statusOf(id),
-      ({ status }) => status === 'processed',
-    );
+    await becomes(id, 'processed');
     const events = await database.db
       .selectFrom('events')
       .select('event_id')
@@ -191,20 +185,14 @@ describe('a webhook that was answered 202', () => {
     await alive?.close();
     await database.db.updateTable('ingress_messages').set({ attempts: 13 }).where('id', '=', String(id)).execute();
     const next = await replaced();
-    const dead = await until(
-      () => statusOf(id),
-      ({ status }) => status === 'dead',
-    );
+    const dead = await becomes(id, 'dead');
     expect(dead['reason']).toBe(
       'It was tried 14 times and the platform failed each time: redrive it when that is mended.',
     );
     await mendInserts();
     const redriven = await asPerson(next).call('POST', `/v1/ingress-messages/${String(id)}/redrive`);
     expect(redriven).toMatchObject({ status: 202, body: { id } });
-    const done = await until(
-      () => statusOf(id),
-      ({ status }) => status === 'processed',
-    );
+    const done = await becomes(id, 'processed');
     await hasStarted(done['run_id']);
   });
 });
@@ -283,10 +271,7 @@ describe("a chain's own address", () => {
     const path = `/v1/ingress-messages/${String(dead[0]?.['id'])}/redrive`;
     const redriven = await asPerson(alive as TestApi).call('POST', path);
     expect(redriven.status).toBe(202);
-    const done = await until(
-      () => statusOf(dead[0]?.['id']),
-      ({ status }) => status === 'processed',
-    );
+    const done = await becomes(dead[0]?.['id'], 'processed');
     await hasStarted(done['run_id']);
   });
 
