@@ -38,6 +38,8 @@ export const capabilities = [
   'deployment.write',
   'webhook.read',
   'webhook.write',
+  'ingress.read',
+  'ingress.write',
   'workspace.read',
   'workspace.write',
 ] as const;

@@ -47,8 +47,8 @@ export async function startApi({ config, db, temporal, log }: ApiOptions): Promi
   const app = buildApp({ config, db, temporal, log, stopping: stopping.signal }, services);
   const { adminEmail: email, adminPassword: password } = config;
   if (email !== undefined && password !== undefined) await services.auth.ensureAdmin({ email, password });
-  const { schedules, runEvents: events } = services;
-  const outbox = startOutbox({ db, temporal, schedules, events, log });
+  const { schedules, runEvents: events, ingress } = services;
+  const outbox = startOutbox({ db, temporal, schedules, events, ingress, log });
   const dispatcher = startWebhookDispatcher({
     ...{ db, temporal, log, databaseUrl: config.databaseUrl },
     baseUrl: config.publicUrl ?? `http://localhost:${config.port}`,

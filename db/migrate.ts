@@ -17,6 +17,7 @@ import * as sessionLocation from './migrations/014-session-location.js';
 import * as agents from './migrations/015-agents.js';
 import * as calls from './migrations/016-calls.js';
 import * as webhooks from './migrations/017-webhooks.js';
+import * as ingress from './migrations/018-ingress.js';
 import * as staged from './migrations/019-staged.js';
 import * as starters from './migrations/020-starters.js';
 
@@ -38,6 +39,7 @@ const migrations: Record<string, Migration> = {
   '015-agents': agents,
   '016-calls': calls,
   '017-webhooks': webhooks,
+  '018-ingress': ingress,
   '019-staged': staged,
   '020-starters': starters,
 };

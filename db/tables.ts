@@ -4,6 +4,7 @@ import type { CallTables } from './tables/calls.js';
 import type { AuditTables } from './tables/audit.js';
 import type { DefinitionTables } from './tables/definitions.js';
 import type { IdentityTables } from './tables/identity.js';
+import type { IngressTables } from './tables/ingress.js';
 import type { MailTables } from './tables/mail.js';
 import type { KeyTables } from './tables/keys.js';
 import type { RunTables } from './tables/runs.js';
@@ -12,6 +13,7 @@ import type { SsoTables } from './tables/sso.js';
 import type { WebhookTables } from './tables/webhooks.js';
 
 export type { Location, MfaPolicy, Role } from './tables/identity.js';
+export type { IngressStatus, IngressTarget } from './tables/ingress.js';
 export type { RunOrigin, RunTest } from './tables/runs.js';
 
 /** The whole database, a row a table. */
@@ -25,6 +27,7 @@ export interface Tables
     KeyTables,
     SsoTables,
     DefinitionTables,
+    IngressTables,
     MailTables,
     RunTables,
     VaultTables,

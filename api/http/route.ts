@@ -30,6 +30,8 @@ export interface Request<P extends string, Q, B> {
   /** The body's bytes as they came; empty without a body. Signatures are made over these. */
   readonly rawBody: Buffer;
   readonly headers: IncomingHttpHeaders;
+  /** Path and query as they were sent: some signatures are made over these too. */
+  readonly url: string;
   readonly cookies: Readonly<Record<string, string>>;
   /** The caller's address. */
   readonly ip: string;

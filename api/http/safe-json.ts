@@ -24,6 +24,18 @@ export function findUnsafe(body: unknown): ErrorDetail | undefined {
   return undefined;
 }
 
+const tooDeep = `is nested deeper than ${maxDepth} levels`;
+
+/** Of nesting alone, before anything recursive touches the value. */
+export function depthProblem(body: unknown): string | undefined {
+  const open: Visit[] = [{ value: body, depth: 0, key: 'body', parent: undefined }];
+  for (let visit = open.pop(); visit !== undefined; visit = open.pop()) {
+    if (visit.depth > maxDepth) return tooDeep;
+    pushChildren(open, visit);
+  }
+  return undefined;
+}
+
 function problemOf({ value, depth, key, parent }: Visit): string | undefined {
   if (typeof key === 'string') {
     const problem = problemOfKey(key, parent);
@@ -31,7 +43,7 @@ function problemOf({ value, depth, key, parent }: Visit): string | undefined {
   }
   if (typeof value === 'string') return problemOfText(value);
   if (typeof value === 'number' && !Number.isFinite(value)) return 'is a number out of range';
-  return depth > maxDepth ? `is nested deeper than ${maxDepth} levels` : undefined;
+  return depth > maxDepth ? tooDeep : undefined;
 }
 
 function problemOfKey(key: string, parent: Visit | undefined): string | undefined {

@@ -219,6 +219,7 @@ async function requestOf(
         : validate(row.body, parseBody(ctx, body, rawBody), { place: 'body', status }),
     rawBody,
     headers: ctx.req.headers,
+    url: ctx.originalUrl,
     ip: ctx.ip,
     location: deps.config.trustProxy ? locationOf(ctx.req.headers) : null,
     requestId: traceOf(ctx).requestId,

@@ -110,6 +110,9 @@ const RunBody = z
 
 const inputOf = (body: z.output<typeof RunBody>): Json => (typeof body === 'string' ? body : (body?.input ?? null));
 
+/** No body is no input. */
+const inputOfBody = (body: Json | undefined): Json => body ?? null;
+
 const ResumeBody = z
   .strictObject({
     decision: z.enum(['approve', 'reject']).default('approve'),
@@ -225,15 +228,13 @@ const runs: readonly Route[] = [
     status: 202,
     reply: Accepted,
     errors: { 409: 'The chain is not ready for outside callers' },
-    handle: ({ actor, params, body, headers, rawBody, seed }, { chainRuns }) =>
-      chainRuns.ingress({
+    handle: ({ actor, params, body, ...came }, { ingress }) =>
+      ingress.receiveForChain({
+        ...came,
         workspaceId: actor.workspaceId,
         slug: params.slug,
-        signature: headers['x-chain-signature']?.toString(),
-        rawBody,
-        input: body,
+        input: inputOfBody(body),
         actor: actor.id,
-        seed,
       }),
   }),
   route({
@@ -252,15 +253,13 @@ const runs: readonly Route[] = [
     status: 202,
     reply: Accepted,
     errors: { 401: 'Bad or missing signature', 404: 'Unknown or not live', 409: 'Paused or not ready' },
-    handle: ({ params, body, headers, rawBody, seed }, { chainRuns }) =>
-      chainRuns.publicIngress({
+    handle: ({ params, body, ...came }, { ingress }) =>
+      ingress.receiveForPublicChain({
+        ...came,
         workspaceSlug: params.workspace_slug,
         slug: params.chain_slug,
-        signature: headers['x-chain-signature']?.toString(),
-        rawBody,
-        input: body,
+        input: inputOfBody(body),
         actor: 'webhook',
-        seed,
       }),
   }),
   route({

@@ -10,6 +10,7 @@ import { auditRoutes } from './audit.js';
 import { authRoutes } from './auth.js';
 import { chainRoutes } from './chains.js';
 import { definitionRoutes } from './definitions.js';
+import { ingressRoutes } from './ingress.js';
 import { inviteRoutes } from './invites.js';
 import { nodeTypeRoutes } from './node-types.js';
 import { definitionVersionRoutes } from './definition-versions.js';
@@ -81,6 +82,7 @@ export const routes: readonly Route[] = [
   ...runBulkRoutes,
   ...egressRoutes,
   ...eventRoutes,
+  ...ingressRoutes,
   ...runReadRoutes,
   ...runStreamRoutes,
   ...serviceRunRoutes,

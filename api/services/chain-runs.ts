@@ -1,15 +1,10 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
 import { sql } from 'kysely';
 import { scoped } from '../../db/scoped.js';
 import { presentValue } from '../../db/values.js';
 import type { Database } from '../../db/client.js';
-import type { SecretStore } from '../../db/secrets.js';
-import type { ChainDocument } from '../../workflows/definition/chain.js';
-import { chainProblems } from '../../workflows/definition/chain-problems.js';
-import type { Plan } from '../../workflows/definition/plan.js';
 import type { Json, Value } from '../../workflows/definition/values.js';
 import { checkInput } from './json-check.js';
-import { conflict, notFound, unauthenticated } from '../http/errors.js';
+import { conflict, notFound } from '../http/errors.js';
 import type { Actor } from '../actor.js';
 import { identitiesOf, runTags } from './caller.js';
 import {
@@ -20,19 +15,8 @@ import {
   type ChainRunStatus,
   type ChainRunView,
 } from './chain-run-view.js';
-import { openSecret } from './chain-secrets.js';
+import { findChain, noSteps, type Chain } from './chain-target.js';
 import type { RunService } from './runs.js';
-import type { UrlRulesOf } from './egress-lists.js';
-
-export interface Ingress {
-  readonly workspaceId: string;
-  readonly slug: string;
-  readonly signature: string | undefined;
-  readonly rawBody: Buffer;
-  readonly input: Json;
-  readonly actor: string;
-  readonly seed: string;
-}
 
 export interface Resume {
   readonly decision: 'approve' | 'reject';
@@ -46,12 +30,6 @@ export interface ChainRunService {
     actor: Actor,
     slug: string,
     start: { readonly input: Json; readonly seed: string },
-  ) => Promise<Accepted>;
-  /** From a signed-in caller with a signature. */
-  readonly ingress: (ingress: Ingress) => Promise<Accepted>;
-  /** From anybody with a signature; live chains only. */
-  readonly publicIngress: (
-    ingress: Omit<Ingress, 'workspaceId'> & { readonly workspaceSlug: string },
   ) => Promise<Accepted>;
   readonly list: (
     workspaceId: string,
@@ -74,8 +52,6 @@ export interface Accepted {
 export interface ChainRunDeps {
   readonly db: Database;
   readonly runs: RunService;
-  readonly urlRules: UrlRulesOf;
-  readonly secrets: SecretStore;
 }
 
 export function createChainRunService(deps: ChainRunDeps): ChainRunService {
@@ -84,66 +60,10 @@ export function createChainRunService(deps: ChainRunDeps): ChainRunService {
       const chain = await findChain(deps.db, { workspaceId: actor.workspaceId }, slug);
       return startChain(deps, chain, { input, seed, trigger: 'api', actor: actor.id, tags: runTags(actor) });
     },
-    ingress: async (ingress) => {
-      const chain = await findChain(deps.db, { workspaceId: ingress.workspaceId }, ingress.slug);
-      await verify(deps, chain, ingress);
-      await refuseUnready(deps, chain);
-      return startChain(deps, chain, { ...ingress, trigger: 'ingress' });
-    },
-    publicIngress: async (ingress) => {
-      const chain = await findChain(deps.db, { workspaceSlug: ingress.workspaceSlug }, ingress.slug);
-      if (chain.status === 'draft') throw notFound('live chain', ingress.slug);
-      await verify(deps, chain, ingress);
-      if (chain.status === 'paused') throw conflict(`The chain "${ingress.slug}" is paused; try again later.`);
-      await refuseUnready(deps, chain);
-      return startChain(deps, chain, { ...ingress, trigger: 'public_ingress' });
-    },
     list: (workspaceId, slug, page) => listRuns(deps.db, { workspaceId, slug }, page),
     get: (workspaceId, slug, runId) => getRun(deps.db, { workspaceId, slug, runId }),
     resume: (actor, at, resume) => resumeRun(deps, actor, { ...at, ...resume }),
   };
-}
-
-interface Chain {
-  readonly id: string;
-  readonly workspace_id: string;
-  readonly slug: string;
-  readonly status: string;
-  readonly document: Json;
-  readonly version_id: string | null;
-  readonly plan: Plan | null;
-}
-
-async function findChain(
-  db: Database,
-  of: { readonly workspaceId: string } | { readonly workspaceSlug: string },
-  slug: string,
-): Promise<Chain> {
-  const query = db
-    .selectFrom('definitions')
-    .innerJoin('workspaces', 'workspaces.id', 'definitions.workspace_id')
-    .leftJoin('versions', 'versions.id', 'definitions.version_id')
-    .select([
-      'definitions.id',
-      'definitions.workspace_id',
-      'definitions.slug',
-      'definitions.status',
-      'definitions.version_id',
-      'versions.plan',
-    ])
-    // what runs is what was published last, not what is being written
-    .select((eb) => eb.fn.coalesce('versions.document', 'definitions.document').as('document'))
-    .where('definitions.kind', '=', 'chain')
-    .where('definitions.slug', '=', slug)
-    .where('definitions.deleted_at', 'is', null)
-    .where('workspaces.deleted_at', 'is', null);
-  const chain = await (
-    'workspaceId' in of
-      ? query.where('definitions.workspace_id', '=', of.workspaceId)
-      : query.where('workspaces.slug', '=', of.workspaceSlug)
-  ).executeTakeFirst();
-  if (chain === undefined) throw notFound('chain', slug);
-  return chain;
 }
 
 interface ChainStart {
@@ -156,7 +76,7 @@ interface ChainStart {
 
 async function startChain({ runs }: ChainRunDeps, chain: Chain, start: ChainStart): Promise<Accepted> {
   const { plan, version_id: versionId } = chain;
-  if (plan === null || versionId === null) throw conflict(`The chain "${chain.slug}" has no steps; add one to run it.`);
+  if (plan === null || versionId === null) throw noSteps(chain.slug);
   const { input, seed, trigger, actor, tags = [] } = start;
   checkInput(plan, input, 'input');
   const definition = { id: chain.id, versionId };
@@ -173,32 +93,6 @@ async function startChain({ runs }: ChainRunDeps, chain: Chain, start: ChainStar
   });
   return { run_id: runId, status: 'queued' };
 }
-
-/** The chain's inbound webhook step holds the key; the signature is made over the body's bytes. */
-async function verify(
-  { secrets }: ChainRunDeps,
-  chain: Chain,
-  { signature, rawBody }: { readonly signature: string | undefined; readonly rawBody: Buffer },
-): Promise<void> {
-  const bad = unauthenticated('X-Chain-Signature is missing or does not match the body.');
-  const inbound = documentOf(chain).primary_steps.find(
-    (step) => step.kind === 'webhook' && step.config.url === undefined,
-  );
-  const text = inbound?.kind === 'webhook' ? inbound.config.secret : undefined;
-  const key = text === undefined ? null : await openSecret(secrets, chain.workspace_id, text);
-  const given = /^(?:sha256=)?([0-9a-f]{64})$/i.exec(signature ?? '')?.[1];
-  if (key === null || key === '' || given === undefined) throw bad;
-  const expected = createHmac('sha256', key).update(rawBody).digest();
-  if (!timingSafeEqual(expected, Buffer.from(given, 'hex'))) throw bad;
-}
-
-async function refuseUnready({ urlRules }: ChainRunDeps, chain: Chain): Promise<void> {
-  const blockers = chainProblems(documentOf(chain), await urlRules(chain.workspace_id));
-  if (blockers.length > 0) throw conflict(`The chain "${chain.slug}" is not ready for outside callers.`, { blockers });
-}
-
-// -- reason: `ChainDocument` was checked when the row was written
-const documentOf = (chain: Chain): ChainDocument => chain.document as unknown as ChainDocument;
 
 async function listRuns(
   db: Database,

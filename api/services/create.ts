@@ -16,6 +16,7 @@ import { createChainRunService } from './chain-runs.js';
 import { createChainService } from './chains.js';
 import { createEgressListService, createUrlRules } from './egress-lists.js';
 import { createExplainService } from './explain.js';
+import { createIngress } from './ingress/create-ingress.js';
 import type { Services } from './index.js';
 import { createRunCommands } from './create-run-commands.js';
 import { createRunReadService } from './run-reads.js';
@@ -49,6 +50,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
   const identity = createIdentity({ config, ...secrets, audit, log });
   const agents = createAgents({ db, urlRules });
+  const received = { behind: identity.behind, publicUrl: config.publicUrl };
   const runCommands = createRunCommands({ db, temporal, log, news, runs, urlRules });
   return {
     ...identity,
@@ -62,12 +64,13 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     explain: createExplainService({ db, temporal }),
     streams: createStreamService({ db, news }),
     chains: createChainService({ db, urlRules, secrets, schedules }),
-    chainRuns: createChainRunService({ db, runs, urlRules, secrets }),
+    chainRuns: createChainRunService({ db, runs }),
     approvals: createApprovalService({ db, runs, audit }),
     schedules,
     ...createAuthoring({ db, secrets, schedules, temporal, runs, news, urlRules }),
     ...runCommands,
     ...createWebhooks({ ...secrets, urlRules, egressAllow: config.egressAllow }),
+    ...createIngress({ ...received, runs, urlRules, secrets, events: runCommands.runEvents, log }),
     usage: createUsageService({ db }),
     ...agents,
     agentWorkflows: createAgentWorkflowService({ db, urlRules, starters: agents.starters }),

@@ -25,10 +25,18 @@ import type { RunCommandServices } from './create-run-commands.js';
 import type { EmbedServices } from './create-embed.js';
 import type { AgentServices } from './create-agents.js';
 import type { WebhookServices } from './create-webhooks.js';
+import type { IngressServices } from './ingress/create-ingress.js';
 
 /** The rules behind the routes; each is made by `createX(deps)` in its own file. */
 export interface Services
-  extends RunCommandServices, IdentityServices, EmbedServices, StagedServices, AgentServices, WebhookServices {
+  extends
+    RunCommandServices,
+    IdentityServices,
+    EmbedServices,
+    StagedServices,
+    AgentServices,
+    WebhookServices,
+    IngressServices {
   readonly workspaces: WorkspaceService;
   readonly tokens: TokenService;
   readonly secrets: SecretService;

@@ -1,5 +1,6 @@
 import { purgeAdmission } from '../../db/admission-upkeep.js';
 import { purgeEvents } from '../../db/events.js';
+import { purgeIngressMessages } from '../../db/ingress-messages.js';
 import { purgeLoginGuards } from '../../db/login-guards.js';
 import { purgeMails } from '../../db/mails.js';
 import { purgeTokens } from '../../db/one-time-tokens.js';
@@ -19,6 +20,7 @@ export interface OutboxDeps {
   >;
   readonly schedules: { readonly syncPending: () => Promise<unknown> };
   readonly events: Pick<RunEventService, 'deliverPending'>;
+  readonly ingress: { readonly sweep: () => Promise<void> };
   readonly log: { readonly warn: (fields: object, message: string) => void };
 }
 
@@ -34,7 +36,7 @@ interface Loop {
 
 /**
  * Delivers to Temporal what was accepted while it was away or by a process that died: queued runs, changed schedules,
- * events; and once a minute looks after what is old. Any number of processes may do so at once, since each delivery
+ * events, inbound webhooks; and once a minute looks after what is old. Any number of processes may do so at once, since each delivery
  * has one id.
  */
 export function startOutbox(deps: OutboxDeps): Loop {
@@ -42,8 +44,10 @@ export function startOutbox(deps: OutboxDeps): Loop {
   const loops = [
     repeat(deps, EVERY_MS, () => deliverRuns(deps)),
     repeat(deps, EVERY_MS, deps.events.deliverPending),
+    repeat(deps, EVERY_MS, deps.ingress.sweep),
     repeat(deps, UPKEEP_EVERY_MS, reconcile),
     repeat(deps, UPKEEP_EVERY_MS, () => purgeEvents(deps.db)),
+    repeat(deps, UPKEEP_EVERY_MS, () => purgeIngressMessages(deps.db)),
     repeat(deps, UPKEEP_EVERY_MS, () => purgeRateLimits(deps.db)),
     repeat(deps, UPKEEP_EVERY_MS, () => purgeLoginGuards(deps.db)),
     repeat(deps, UPKEEP_EVERY_MS, () => purgeMails(deps.db)),

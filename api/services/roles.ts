@@ -32,6 +32,8 @@ const leastRole: Record<Capability, Role> = {
   'deployment.write': 'developer',
   'webhook.read': 'viewer',
   'webhook.write': 'developer',
+  'ingress.read': 'viewer',
+  'ingress.write': 'developer',
   'workspace.read': 'viewer',
   'workspace.write': 'admin',
 };

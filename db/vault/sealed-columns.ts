@@ -36,6 +36,12 @@ export const previousWebhookSecret = (endpoint: { readonly tenantId: string; rea
   name: `webhook-previous/${endpoint.id}`,
 });
 
+/** What a source of webhooks signs with, now or before a rotation. */
+export const ingressSecret = (source: { readonly workspaceId: string; readonly id: string }): SecretRef => ({
+  scope: source.workspaceId,
+  name: `ingress/${source.id}`,
+});
+
 type Row = Readonly<Record<string, string | null>>;
 
 export interface SealedColumn {
@@ -92,6 +98,13 @@ export const sealedColumns: readonly SealedColumn[] = [
     reads: ['tenant_id'],
     refOf: (row) => previousWebhookSecret({ tenantId: textOf(row, 'tenant_id'), id: textOf(row, 'id') }),
   },
+  ...(['secret_sealed', 'previous_secret_sealed'] as const).map((column): SealedColumn => ({
+    table: 'ingress_sources',
+    column,
+    key: ['id'],
+    reads: ['workspace_id'],
+    refOf: (row) => ingressSecret({ workspaceId: textOf(row, 'workspace_id'), id: textOf(row, 'id') }),
+  })),
 ];
 
 const textOf = (row: Row, column: string): string => row[column] ?? '';

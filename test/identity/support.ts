@@ -116,6 +116,7 @@ function requestOf(row: Route, actor: Actor, call: Call): Parameters<Route['hand
     rawBody: Buffer.alloc(0),
     headers: bearer === undefined ? headers : { ...headers, authorization: `Bearer ${bearer}` },
     cookies,
+    url: row.path,
     ip: '192.0.2.1',
     location: null,
     requestId: 'req_test',

@@ -5,6 +5,7 @@ import { routes } from '../../api/routes/index.js';
 import { allRoutes } from '../../api/server.js';
 import { roleCapabilities } from '../../api/services/roles.js';
 import type { Database } from '../../db/client.js';
+import { storeMessage } from '../../db/ingress-messages.js';
 import { newSeed, derivedId } from '../../db/ids.js';
 import { writeFlush } from '../../db/run-records.js';
 import { storeValue } from '../../db/values.js';
@@ -85,10 +86,27 @@ async function stored({ db }: TestApi, owner: Person): Promise<Readonly<Record<s
   await writeFlush(db, run, { ...noFlush, steps: [stepRecord('a', 1)] });
   const session = { workspaceId: owner.workspace.id, runId: derivedId('run', newSeed()) };
   await seedRun(db, { run: session, kind: 'workflow', isConversation: true });
+  const message_id = derivedId('msg', newSeed());
+  await seedMessage(db, { workspaceId: run.workspaceId, id: message_id });
   const value = await storeValue(db, run, { json: 'x'.repeat(100), limitBytes: 1 });
   const token = await openWaitOf(db, run);
-  return { runId: run.runId, session_id: session.runId, key: 'a/1', token, ref: 'ref' in value ? value.ref : '' };
+  return {
+    runId: run.runId,
+    session_id: session.runId,
+    message_id,
+    key: 'a/1',
+    token,
+    ref: 'ref' in value ? value.ref : '',
+  };
 }
+
+/** Of no source, and for the sweep to leave alone. */
+const seedMessage = (db: Database, ref: { readonly workspaceId: string; readonly id: string }) =>
+  storeMessage(db, {
+    ...ref,
+    ...{ sourceId: null, definitionId: 'def_gone', providerId: null, headers: {}, query: {}, body: Buffer.from('{}') },
+    ...{ contentType: '', ip: '', trigger: 'ingress', actor: 'webhook', status: 'ignored', reason: null },
+  });
 
 /** One of each kind in the owner's workspace. */
 async function things(owner: Person): Promise<Readonly<Record<string, string>> & { readonly embed: string }> {
@@ -117,6 +135,9 @@ async function things(owner: Person): Promise<Readonly<Record<string, string>> &
   await owner.call('POST', '/api/v1/agents', { body: helper });
   const nodes = [{ id: 'mine', agent_name: 'mine', is_entry: true, is_exit: true }];
   await owner.call('POST', '/api/v1/workflows', { body: { name: 'Mine', slug: 'mine', config: { nodes } } });
+  const source = await owner.call('POST', '/v1/ingress-sources', {
+    body: { name: 'Mine', provider: 'keelson', secret: 'ours', target: { event: { name: 'mine' } } },
+  });
   const invited = await owner.call('POST', '/v1/members', { body: { email: 'guest@example.com', role: 'viewer' } });
   const endpoint = await owner.call('POST', '/v1/webhook-endpoints', {
     body: { url: 'https://example.com/hooks', event_types: ['run.*'] },
@@ -127,6 +148,7 @@ async function things(owner: Person): Promise<Readonly<Record<string, string>> &
     user_id: owner.userId,
     endpoint_id,
     delivery_id: String(delivery.body['id']),
+    source_id: String(source.body['id']),
     invitation_id: String(invited.body['id']),
     slug: 'mine',
     agent_name: 'mine',

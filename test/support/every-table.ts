@@ -33,6 +33,10 @@ export const seeds: Readonly<Record<string, string>> = {
   workspace_tools: `insert into workspace_tools (id, workspace_id, name, method, url) values ('tool_own', 'ws_own', 'own', 'GET', 'https://example.com')`,
   agents: `insert into agents (id, workspace_id, name, display_name, config, created_by) values ('agt_own', 'ws_own', 'own', 'Own', '{}', 'usr_own')`,
   action_tools: `insert into action_tools (id, workspace_id, name, config, created_by) values ('atl_own', 'ws_own', 'own', '{}', 'usr_own')`,
+  ingress_sources: `insert into ingress_sources (id, workspace_id, name, slug, provider, verification, secret_sealed, target, keep_headers, tolerance_seconds, created_by)
+    values ('ing_own', 'ws_own', 'Own', 'own', 'github', '{}', 's', '{"definition": "def_own"}', '{}', 300, 'usr_own')`,
+  ingress_messages: `insert into ingress_messages (id, workspace_id, source_id, dedup_key, headers, query, body, body_sha256, content_type, trigger, actor, status)
+    values ('msg_own', 'ws_own', 'ing_own', 'own', '{}', '{}', 'own', 'h', '', 'ingress', 'ing_own', 'received')`,
   runs: `insert into runs (id, workspace_id, definition_kind, plan, status, trigger, actor, input, tags)
     values ('run_own', 'ws_own', 'test', '{}', 'queued', 'test', 'usr_own', '{}', '{own}')`,
   calls: `insert into calls (run_id, workspace_id, definition_id, workflow_slug, call_type, direction, room_name, user_context, metadata, is_live)
