@@ -8,6 +8,7 @@ import type { TemporalGateway } from '../temporal/gateway.js';
 import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
 import { createIdentity } from './create-identity.js';
+import { createCalls } from './calls/create-calls.js';
 import { createAuthoring } from './create-authoring.js';
 import { createEmbed } from './create-embed.js';
 import { createChainRunService } from './chain-runs.js';
@@ -63,6 +64,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     ...createAuthoring({ db, secrets, schedules, temporal, runs, news, urlRules }),
     ...runCommands,
     usage: createUsageService({ db }),
+    ...createCalls({ config, db, news, temporal, runs, urlRules, events: runCommands.runEvents }),
     ...createEmbed({ db, sessions: runCommands.workflowSessions }),
   };
 }

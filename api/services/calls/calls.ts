@@ -1,4 +1,5 @@
 import { callTranscript, listCalls, type CallFilter, type SpokenWords } from '../../../db/calls.js';
+import { HANGUP_EVENT } from '../../../workflows/definition/agents/dag-document.js';
 import type { RunRef } from '../../../workflows/contract/run.js';
 import type { Actor } from '../../actor.js';
 import { conflict } from '../../http/errors.js';
@@ -59,8 +60,6 @@ export const createCallService = (deps: CallDeps): CallService => ({
   joined: deps.signer.verifyJoin,
 });
 
-/** What every call listens for beside its user. */
-const HANGUP = 'call.hangup';
 /** An agent at work is stopped first. */
 const END_MS = 20_000;
 
@@ -74,7 +73,7 @@ async function endCall(
   const { status } = await mustFindCall(deps.db, run);
   if (isOver(status)) throw conflict(`The call is over already (${status}).`);
   const payload = reason === undefined ? {} : { reason };
-  await deps.events.raiseOn(callId, { actor, name: HANGUP, key: null, id: undefined, payload, seed });
+  await deps.events.raiseOn(callId, { actor, name: HANGUP_EVENT, key: null, id: undefined, payload, seed });
   const ended = await endOfCall(deps, run, END_MS);
   return { call: callView(ended ?? (await mustFindCall(deps.db, run))), isOver: ended !== null };
 }
