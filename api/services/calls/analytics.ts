@@ -13,7 +13,7 @@ import {
 import type { Database } from '../../../db/client.js';
 import type { Actor } from '../../actor.js';
 import { invalid } from '../../http/errors.js';
-import { ownWorkspace } from '../own-workspace.js';
+import { actingWorkspace } from '../acting-workspace.js';
 
 export const periods = ['1h', '24h', '7d', '30d'] as const;
 export const intervals = ['hour', 'day', 'week'] as const satisfies readonly CallInterval[];
@@ -67,7 +67,7 @@ export const createAnalyticsService = ({ db }: { readonly db: Database }): Analy
   },
   workflows: (actor, period) => workflowStats(db, rangeOf(actor, period)),
   errors: async (actor, { level = null, type = null, limit, offset, ...period }) => {
-    const workspaceId = ownWorkspace(actor);
+    const workspaceId = actingWorkspace(actor);
     const edges = Object.values(period).every((each) => each === undefined)
       ? { from: null, to: null }
       : rangeOf(actor, period);
@@ -85,7 +85,7 @@ const periodMs: Readonly<Record<(typeof periods)[number], number>> = {
 };
 
 function rangeOf(actor: Actor, { period = '24h', started_after: after, started_before: before }: Period): CallRange {
-  const workspaceId = ownWorkspace(actor);
+  const workspaceId = actingWorkspace(actor);
   const to = before ?? new Date();
   const from = after ?? new Date(to.getTime() - periodMs[period]);
   if (from < to) return { workspaceId, from, to };

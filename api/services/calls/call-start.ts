@@ -11,7 +11,7 @@ import type { TokenSigner } from '../access-tokens.js';
 import { runTags } from '../caller.js';
 import { compileContext, type ContextDeps } from '../compile-context.js';
 import { compileDocument, isBlocker } from '../documents.js';
-import { ownWorkspace } from '../own-workspace.js';
+import { actingWorkspace } from '../acting-workspace.js';
 import type { RunService } from '../runs.js';
 import { holdToCap } from '../session-cap.js';
 
@@ -51,7 +51,7 @@ export async function startCall(
   { call, seed }: { readonly call: StartCall; readonly seed: string },
 ): Promise<StartedCall> {
   checkCall(call);
-  const workspaceId = ownWorkspace(actor);
+  const workspaceId = actingWorkspace(actor);
   const workflow = await callWorkflow(deps.db, workspaceId, call.workflow_slug);
   if (workflow === undefined) throw notFound('active workflow', call.workflow_slug);
   const { id: definitionId, document } = workflow;

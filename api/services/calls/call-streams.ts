@@ -6,7 +6,7 @@ import type { LoggedEvent, LogPosition } from '../../../db/run-events.js';
 import type { RunRef } from '../../../workflows/contract/run.js';
 import type { Actor } from '../../actor.js';
 import { EventStream, type StreamMessage } from '../../http/route.js';
-import { ownWorkspace } from '../own-workspace.js';
+import { actingWorkspace } from '../acting-workspace.js';
 import { positionText } from '../stream-topics.js';
 import { pagesFrom, startOf, type StreamData } from '../streams.js';
 import { mustFindCall } from './call-turns.js';
@@ -41,11 +41,11 @@ export function createCallStreams(given: CallStreamDeps): CallStreams {
   const deps: Deps = { batch: BATCH, heartbeatMs: HEARTBEAT_MS, ...given };
   return {
     all: (actor, after) => {
-      const of = { workspaceId: ownWorkspace(actor), tenantId: actor.tenantId, after };
+      const of = { workspaceId: actingWorkspace(actor), tenantId: actor.tenantId, after };
       return Promise.resolve(new EventStream((signal) => told(followAll(deps, of, signal), signal)));
     },
     one: async (actor, callId, after) => {
-      const run = { workspaceId: ownWorkspace(actor), runId: callId };
+      const run = { workspaceId: actingWorkspace(actor), runId: callId };
       await mustFindCall(deps.db, run);
       return new EventStream((signal) => told(followOne(deps, { run, after }, signal), signal));
     },

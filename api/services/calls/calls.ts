@@ -4,7 +4,7 @@ import type { RunRef } from '../../../workflows/contract/run.js';
 import type { Actor } from '../../actor.js';
 import { conflict } from '../../http/errors.js';
 import type { JoinClaims, TokenSigner } from '../access-tokens.js';
-import { ownWorkspace } from '../own-workspace.js';
+import { actingWorkspace } from '../acting-workspace.js';
 import type { RunEventService } from '../run-events.js';
 import { startCall, type CallStartDeps, type StartCall, type StartedCall } from './call-start.js';
 import { endOfCall, mustFindCall, takeCallTurn, type CallTurn, type CallTurnDeps } from './call-turns.js';
@@ -41,12 +41,12 @@ export interface CallDeps extends CallStartDeps, CallTurnDeps {
   readonly events: Pick<RunEventService, 'raiseOn'>;
 }
 
-const refOf = (actor: Actor, runId: string): RunRef => ({ workspaceId: ownWorkspace(actor), runId });
+const refOf = (actor: Actor, runId: string): RunRef => ({ workspaceId: actingWorkspace(actor), runId });
 
 export const createCallService = (deps: CallDeps): CallService => ({
   start: (actor, request) => startCall(deps, actor, request),
   list: async (actor, page) => {
-    const { items, total } = await listCalls(deps.db, ownWorkspace(actor), page);
+    const { items, total } = await listCalls(deps.db, actingWorkspace(actor), page);
     return { items: items.map(callView), total };
   },
   get: async (actor, callId) => callView(await mustFindCall(deps.db, refOf(actor, callId))),
