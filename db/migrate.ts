@@ -16,6 +16,7 @@ import * as principal from './migrations/013-principal.js';
 import * as sessionLocation from './migrations/014-session-location.js';
 import * as agents from './migrations/015-agents.js';
 import * as calls from './migrations/016-calls.js';
+import * as starters from './migrations/020-starters.js';
 
 const migrations: Record<string, Migration> = {
   '001-foundation': foundation,
@@ -34,6 +35,7 @@ const migrations: Record<string, Migration> = {
   '014-session-location': sessionLocation,
   '015-agents': agents,
   '016-calls': calls,
+  '020-starters': starters,
 };
 
 /** Brings the schema up to date; safe to call from any number of processes at once. Answers the names applied. */

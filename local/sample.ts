@@ -98,6 +98,8 @@ export async function createSample({ apiUrl, config, root }: SampleInput): Promi
     send(`${apiUrl}/v1${at}`, body, { authorization: `Bearer ${token}`, 'idempotency-key': key });
   await createChain(call);
   await createGraph(call);
+  // the first look at a workspace's agents gives it those that new ones begin with
+  await ask(`${apiUrl}/api/v1/agents`, { headers: { authorization: `Bearer ${token}` } });
   writeFileSync(marker, '');
 }
 
@@ -121,12 +123,16 @@ async function createGraph(call: Call): Promise<void> {
 }
 
 /** A graph is put in its place, all else is posted. */
-async function send<T>(url: string, body: object, headers: Readonly<Record<string, string>> = {}): Promise<T> {
-  const response = await fetch(url, {
+function send<T>(url: string, body: object, headers: Readonly<Record<string, string>> = {}): Promise<T> {
+  return ask(url, {
     method: url.endsWith('/graph') ? 'PUT' : 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),
   });
+}
+
+async function ask<T>(url: string, init: RequestInit): Promise<T> {
+  const response = await fetch(url, init);
   if (!response.ok) throw new Error(`The sample could not be made: ${url} answered ${response.status}.`);
   // -- reason: our own API; what it answers is tested
   return (await response.json()) as T;

@@ -7,6 +7,12 @@ export const Page = z.object({
 });
 export type Page = z.output<typeof Page>;
 
+/** `false` in a query is text, which would count as true. */
+export const QueryFlag = z
+  .enum(['true', 'false', '1', '0'])
+  .transform((text) => text === 'true' || text === '1')
+  .optional();
+
 /** `{items,total,limit,offset}`. */
 export const pageOf = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), total: z.number().int(), limit: z.number().int(), offset: z.number().int() });

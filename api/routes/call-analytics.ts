@@ -1,14 +1,23 @@
 import { z } from 'zod';
 import { route, type Route } from '../http/route.js';
 import { Page, pageOf, Time } from '../http/schemas.js';
+import { noWorkspace } from '../services/acting-workspace.js';
 import { errorLevels, intervals, periods } from '../services/calls/analytics.js';
 import { Moment } from './run-schemas.js';
 
-const reading = { method: 'GET', tag: 'analytics', auth: 'tenant', scope: 'analytics:read' } as const;
+const reading = {
+  method: 'GET',
+  tag: 'analytics',
+  auth: 'tenant',
+  scope: 'analytics:read',
+  errors: noWorkspace,
+} as const;
 
 const At = Moment.transform((text) => new Date(text));
 const edges = {
-  started_after: At.optional().meta({ description: 'Of calls asked for at this moment or later, instead of the period' }),
+  started_after: At.optional().meta({
+    description: 'Of calls asked for at this moment or later, instead of the period',
+  }),
   started_before: At.optional().meta({ description: 'And before this one; now without it' }),
 };
 const Period = z.object({ period: z.enum(periods).default('24h'), ...edges });

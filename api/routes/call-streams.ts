@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { eventStreamType, route, type Route } from '../http/route.js';
 import { JsonValue } from '../http/schemas.js';
+import { noWorkspace } from '../services/acting-workspace.js';
 import { lastEventId, lastSeen, readPlace, readSeq } from './run-streams.js';
 
-const following = { method: 'GET', tag: 'calls', auth: 'tenant', scope: 'calls:read' } as const;
+const following = { method: 'GET', tag: 'calls', auth: 'tenant', scope: 'calls:read', errors: noWorkspace } as const;
 
 const CallStreamData = z
   .object({ timestamp: z.string().optional() })
@@ -27,8 +28,9 @@ export const callStreamRoutes: readonly Route[] = [
     ...following,
     id: 'calls.stream',
     path: '/api/v1/sse/calls/:call_id/stream',
-    summary: 'One call as it goes: connected, status, transcript, agent_changed, heartbeat, error; ended, and then no more',
-    errors: { 404: 'No such call here.' },
+    summary:
+      'One call as it goes: connected, status, transcript, agent_changed, heartbeat, error; ended, and then no more',
+    errors: { ...noWorkspace, 404: 'No such call here.' },
     query: z.object({ last_event_id: lastSeen }),
     produces: eventStreamType,
     reply: CallStreamData,

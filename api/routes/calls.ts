@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { Reply, route, type Route } from '../http/route.js';
 import { JsonValue, Page, pageOf, Time } from '../http/schemas.js';
+import { noWorkspace } from '../services/acting-workspace.js';
 import { callStatuses } from '../services/calls/call-view.js';
 import { listOf, Moment } from './run-schemas.js';
 
 const tag = 'calls';
 const entity = 'call';
-const reading = { method: 'GET', tag, auth: 'tenant', scope: 'calls:read' } as const;
+const reading = { method: 'GET', tag, auth: 'tenant', scope: 'calls:read', errors: noWorkspace } as const;
 const acting = { method: 'POST', tag, auth: 'tenant', scope: 'calls:initiate', idempotent: true } as const;
 
 const Status = z.enum(callStatuses);
@@ -111,7 +112,12 @@ export const callRoutes: readonly Route[] = [
     body: NewCall,
     status: 201,
     reply: StartedCall,
-    errors: { 404: 'No such workflow, or it is not active', 409: '`blockers` keep the workflow from running', 429: capped },
+    errors: {
+      ...noWorkspace,
+      404: 'No such workflow, or it is not active',
+      409: '`blockers` keep the workflow from running',
+      429: capped,
+    },
     handle: async ({ actor, body, seed }, { calls }) => {
       const { user_context, user_data, ...call } = body;
       const started = await calls.start(actor, {
@@ -136,8 +142,18 @@ export const callRoutes: readonly Route[] = [
     }),
     reply: pageOf(Call),
     handle: async ({ actor, query }, { calls }) => {
-      const { limit, offset, status, workflow_slug: workflowSlug, user_id: userId, started_after, started_before } = query;
-      const [after, before] = [started_after, started_before].map((at) => (at === undefined ? undefined : new Date(at)));
+      const {
+        limit,
+        offset,
+        status,
+        workflow_slug: workflowSlug,
+        user_id: userId,
+        started_after,
+        started_before,
+      } = query;
+      const [after, before] = [started_after, started_before].map((at) =>
+        at === undefined ? undefined : new Date(at),
+      );
       const filter = { status, workflowSlug, userId, after, before };
       return { ...(await calls.list(actor, { filter, limit, offset })), limit, offset };
     },
@@ -148,7 +164,7 @@ export const callRoutes: readonly Route[] = [
     path: '/api/v1/calls/:call_id',
     summary: 'A call: where it stands, who had it, what was measured',
     reply: Call,
-    errors: { 404: 'No such call here.' },
+    errors: { ...noWorkspace, 404: 'No such call here.' },
     handle: ({ actor, params }, { calls }) => calls.get(actor, params.call_id),
   }),
   route({
@@ -157,7 +173,7 @@ export const callRoutes: readonly Route[] = [
     path: '/api/v1/calls/:call_id/transcript',
     summary: 'Everything said in a call so far, in order',
     reply: z.array(Words),
-    errors: { 404: 'No such call here.' },
+    errors: { ...noWorkspace, 404: 'No such call here.' },
     handle: ({ actor, params }, { calls }) => calls.transcript(actor, params.call_id),
   }),
   route({
@@ -174,7 +190,7 @@ export const callRoutes: readonly Route[] = [
       })
       .meta({ id: 'NewCallTurn', example: { message: 'Where is my order?' } }),
     reply: CallTurn,
-    errors: { 404: 'No such call here.', 409: 'The call is over, or nobody listens now', 429: capped },
+    errors: { ...noWorkspace, 404: 'No such call here.', 409: 'The call is over, or nobody listens now', 429: capped },
     handle: ({ actor, params, body, seed }, { calls }) =>
       calls.turn(actor, params.call_id, { message: body.message ?? null, seed }),
   }),
@@ -189,7 +205,7 @@ export const callRoutes: readonly Route[] = [
       .default({})
       .meta({ id: 'EndCall', example: { reason: 'customer left' } }),
     reply: Call,
-    errors: { 404: 'No such call here.', 409: 'The call is over already' },
+    errors: { ...noWorkspace, 404: 'No such call here.', 409: 'The call is over already' },
     handle: async ({ actor, params, body, seed }, { calls }) => {
       const { call, isOver } = await calls.end(actor, params.call_id, { reason: body.reason, seed });
       return new Reply(call, isOver ? {} : { status: 202 });

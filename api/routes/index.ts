@@ -1,6 +1,8 @@
 import type { Route } from '../http/route.js';
 import { accountPageRoutes } from './account-pages.js';
+import { actionToolRoutes } from './action-tools.js';
 import { agentLoginRoutes } from './agent-login.js';
+import { agentRoutes } from './agents.js';
 import { apiKeyRoutes } from './api-keys.js';
 import { approvalRoutes } from './approvals.js';
 import { auditRoutes } from './audit.js';
@@ -86,4 +88,6 @@ export const routes: readonly Route[] = [
   ...callRoutes,
   ...callStreamRoutes,
   ...callAnalyticsRoutes,
+  ...agentRoutes,
+  ...actionToolRoutes,
 ];

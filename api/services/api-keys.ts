@@ -13,6 +13,7 @@ import { newId } from '../../db/ids.js';
 import type { Actor } from '../actor.js';
 import { ApiError, conflict, forbidden, invalid, notFound } from '../http/errors.js';
 import type { Page } from '../http/schemas.js';
+import { actingWorkspace } from './acting-workspace.js';
 import { grantableScopes, keyScopes } from './scopes.js';
 
 const MAX_LIVE_KEYS = 100;
@@ -60,12 +61,10 @@ export const createApiKeyService = ({ db }: { readonly db: Database }): ApiKeySe
   },
 });
 
-function ownerOf({ type, id, workspaceId, capabilities }: Actor): KeyOwner {
-  if (type !== 'user') throw forbidden('API keys are managed by people: sign in and send the access token.');
-  if (!capabilities.has('workspace.read')) {
-    throw forbidden('You are no member of the workspace of your session: name another in X-Workspace-Id.');
-  }
-  return { workspaceId, createdBy: capabilities.has('token.read') ? undefined : id };
+function ownerOf(actor: Actor): KeyOwner {
+  if (actor.type !== 'user') throw forbidden('API keys are managed by people: sign in and send the access token.');
+  const workspaceId = actingWorkspace(actor);
+  return { workspaceId, createdBy: actor.capabilities.has('token.read') ? undefined : actor.id };
 }
 
 async function create(db: Database, actor: Actor, key: NewKey): Promise<MintedKey> {

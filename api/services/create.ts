@@ -7,6 +7,7 @@ import type { ApiConfig } from '../config.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
 import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
+import { createAgents } from './create-agents.js';
 import { createIdentity } from './create-identity.js';
 import { createCalls } from './calls/create-calls.js';
 import { createAuthoring } from './create-authoring.js';
@@ -65,6 +66,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     ...runCommands,
     usage: createUsageService({ db }),
     ...createCalls({ config, db, news, temporal, runs, urlRules, events: runCommands.runEvents }),
+    ...createAgents({ db, urlRules }),
     ...createEmbed({ db, sessions: runCommands.workflowSessions }),
   };
 }

@@ -173,4 +173,5 @@ export async function listDefinitions(
   return (await query.execute()).map(shown);
 }
 
-const likeText = (text: string): string => text.replaceAll(/[\\%_]/g, '\\$&');
+/** A text that `like` takes as it stands. */
+export const likeText = (text: string): string => text.replaceAll(/[\\%_]/g, '\\$&');

@@ -23,8 +23,10 @@ import type { RunCommandServices } from './create-run-commands.js';
 import type { EmbedServices } from './create-embed.js';
 import type { CallServices } from './calls/create-calls.js';
 
+import type { AgentServices } from './create-agents.js';
+
 /** The rules behind the routes; each is made by `createX(deps)` in its own file. */
-export interface Services extends RunCommandServices, IdentityServices, EmbedServices, CallServices {
+export interface Services extends RunCommandServices, IdentityServices, EmbedServices, CallServices, AgentServices {
   readonly workspaces: WorkspaceService;
   readonly tokens: TokenService;
   readonly secrets: SecretService;

@@ -144,7 +144,11 @@ export interface PagesFrom extends FollowedTopics {
 }
 
 /** Page after page for as long as anybody reads: at once while there is more, then whenever there is news. */
-export async function* pagesFrom({ db, batch }: Pick<Deps, 'db' | 'batch'>, from: PagesFrom, signal: AbortSignal): AsyncGenerator<LogPage> {
+export async function* pagesFrom(
+  { db, batch }: Pick<Deps, 'db' | 'batch'>,
+  from: PagesFrom,
+  signal: AbortSignal,
+): AsyncGenerator<LogPage> {
   const { workspaceId, topics, bell } = from;
   const paceMs = isWide(topics) ? WORKSPACE_PACE_MS : RUN_PACE_MS;
   let { after } = from;

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { AgentDefaults } from '../../workflows/definition/agents/effective.js';
+import { JsonValue } from '../http/schemas.js';
 
 /** How much an organisation may keep of each kind. */
 const MOST = 100;
@@ -27,6 +29,7 @@ export const tenantSettings = {
       }),
     )
     .refine(few, tooMany),
+  agent_defaults: AgentDefaults.optional().meta({ description: 'Provider blocks of agents that name none' }),
 };
 
 export const TenantSettings = z.object(tenantSettings);
@@ -41,6 +44,12 @@ export const noSettings: TenantSettings = {
   api_config: { base_url: null, timeout: null, retry_count: null },
   endpoints: {},
 };
+
+/** What comes of it is checked as a whole. */
+const AgentDefaultsChange = z.partialRecord(
+  z.enum(Object.keys(AgentDefaults.shape)),
+  z.record(Name, JsonValue).nullable(),
+);
 
 /** Merged into what is there: what is not named stays, null takes a value or an entry away. */
 export const TenantSettingsChange = z
@@ -62,6 +71,7 @@ export const TenantSettingsChange = z
           .nullable(),
       )
       .nullable(),
+    agent_defaults: AgentDefaultsChange.nullable(),
   })
   .partial();
 

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Tables } from '../../db/tables.js';
 import { JsonSchema, Mapping, Template } from '../../workflows/definition/nodes/common.js';
 import { mappingProblem, templateProblem } from '../../workflows/definition/expressions.js';
+import { secretProblem } from '../../workflows/definition/secret-problem.js';
 import type { Json } from '../../workflows/definition/values.js';
 import type { ErrorDetail } from '../http/errors.js';
 import { schemaProblem } from '../../db/json-schema.js';
@@ -81,18 +82,11 @@ export function toolProblems(tool: ToolChange, urlProblem: (url: string) => stri
 }
 
 /** A templated path is checked when it is called; its host, where that is written out, at once. */
-function literalUrlProblem(url: string, urlProblem: (url: string) => string | null): string | null {
+export function literalUrlProblem(url: string, urlProblem: (url: string) => string | null): string | null {
   const literal = /^([^{]*)(\{[{%][\s\S]*)?$/.exec(url);
   if (literal === null || literal[2] === undefined) return urlProblem(url);
   const start = literal[1] ?? '';
   return /^[a-z][a-z0-9+.-]*:\/\/[^/?#]+[/?#]/i.test(start) ? urlProblem(start) : null;
-}
-
-/** A reference to a secret that would be taken for text. */
-function secretProblem(text: string): string | null {
-  const written = text.match(/\{\{\s*secret\b[^}]*\}\}/gi) ?? [];
-  const bad = written.find((each) => !/^\{\{\s*secret:[A-Z][A-Z0-9_]{0,63}\s*\}\}$/.test(each));
-  return bad === undefined ? null : `write ${bad} as {{secret:NAME}}, NAME in capital letters, digits and _`;
 }
 
 /** A whole tool after a change, so that the problems of both are seen. */

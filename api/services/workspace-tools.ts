@@ -2,10 +2,11 @@ import { derivedId } from '../../db/ids.js';
 import { scoped } from '../../db/scoped.js';
 import type { Database } from '../../db/client.js';
 import type { Json } from '../../workflows/definition/values.js';
-import { conflict, invalid, notFound } from '../http/errors.js';
+import { invalid, notFound } from '../http/errors.js';
 import type { Page } from '../http/schemas.js';
 import { changedTool, toolColumns, toolProblems, type NewTool, type ToolChange } from './workspace-tool-input.js';
 import type { UrlRulesOf } from './egress-lists.js';
+import { takenName } from './taken-name.js';
 
 export interface ToolView {
   readonly id: string;
@@ -59,7 +60,7 @@ export function createWorkspaceToolService(deps: WorkspaceToolDeps): WorkspaceTo
       await made
         .onConflict((on) => on.column('id').doNothing())
         .execute()
-        .catch(takenName(input.name));
+        .catch(takenName(taken(input.name)));
       return getTool(db, key);
     },
     change: async (key, change) => {
@@ -69,7 +70,7 @@ export function createWorkspaceToolService(deps: WorkspaceToolDeps): WorkspaceTo
       await refuseProblems(key.workspaceId, tool, deps);
       const columns = { ...toolColumns(tool), updated_at: new Date() };
       const update = scoped(db, key.workspaceId).update('workspace_tools', key.toolId).set(columns);
-      await update.execute().catch(takenName(tool.name));
+      await update.execute().catch(takenName(taken(tool.name)));
       return getTool(db, key);
     },
     remove: async ({ workspaceId, toolId }) => {
@@ -87,13 +88,7 @@ async function refuseProblems(workspaceId: string, tool: NewTool, { urlRules }: 
   if (problems.length > 0) throw invalid(problems);
 }
 
-const UNIQUE_VIOLATION = '23505';
-
-const takenName = (name: string) => (error: unknown) => {
-  const { code } = error as { readonly code?: unknown };
-  if (code !== UNIQUE_VIOLATION) throw error;
-  throw conflict(`name: a tool called "${name}" exists; choose another name, or PATCH that one.`);
-};
+const taken = (name: string): string => `name: a tool called "${name}" exists; choose another name, or PATCH that one.`;
 
 const columns = [
   'id',

@@ -39,6 +39,8 @@ export interface IdentityTables {
     created_at: Created;
     updated_at: Created;
     deleted_at: Date | null;
+    /** When it was given what new workspaces begin with. */
+    starters_at: Date | null;
   };
   users: {
     id: string;

@@ -27,7 +27,8 @@ const refOf = (runId: string) => ({ workspaceId: person.workspace.id, runId });
 
 async function eventsOf(callId: string): Promise<readonly string[]> {
   const events = await callEvents(platform.db, refOf(callId), { after: 0, limit: 500 });
-  return events.map(({ data }) => [data['event'], data['status'], data['agent'], data['previous_agent'], data['role']])
+  return events
+    .map(({ data }) => [data['event'], data['status'], data['agent'], data['previous_agent'], data['role']])
     .map((parts) => parts.filter((part) => typeof part === 'string').join(' '));
 }
 
@@ -39,7 +40,10 @@ const over = (callId: string) =>
 
 /** What the stand-in for a model answers. */
 const quoted = (agent: string, message: string): string =>
-  `[scripted] Written by rule, since no language model is configured (KELSON_LLM_BASE_URL). As ${agent} I was asked (words: ${message.split(' ').length}): ${message}`.replace('KELSON', 'KEELSON');
+  `[scripted] Written by rule, since no language model is configured (KELSON_LLM_BASE_URL). As ${agent} I was asked (words: ${message.split(' ').length}): ${message}`.replace(
+    'KELSON',
+    'KEELSON',
+  );
 
 test('a call is greeted, answered, handed over twice and ended by an agent', async () => {
   const started = await person.call('POST', '/api/v1/calls', {
@@ -73,7 +77,9 @@ test('a call is greeted, answered, handed over twice and ended by an agent', asy
     ...{ direction: 'outbound', call_type: 'voip', livemode: true, current_agent: 'billing' },
     ...{ user_context: { name: 'Ada' }, metadata: { order: 7 } },
     metrics: { stt_latency_ms: null, tts_latency_ms: null, total_tokens: 0, agent_handoffs: 2 },
-    agent_history: ['reception', 'orders', 'billing'].map((agent) => expect.objectContaining({ agent, node_id: agent })),
+    agent_history: ['reception', 'orders', 'billing'].map((agent) =>
+      expect.objectContaining({ agent, node_id: agent }),
+    ),
   });
   expect(await caller.transcript(callId)).toEqual([
     'assistant reception: Good day, this is the front desk.',
@@ -124,7 +130,10 @@ test('a call that is not taken up yet can be hung up', async () => {
 });
 
 test('silence ends a call whose agent does not wait for ever', async () => {
-  await publishLine(platform.db, person, { slug: 'short', agents: [{ name: 'hasty', greeting: 'Quick!', silence: 1 }] });
+  await publishLine(platform.db, person, {
+    slug: 'short',
+    agents: [{ name: 'hasty', greeting: 'Quick!', silence: 1 }],
+  });
   const callId = await caller.start('short');
   expect(await over(callId)).toMatchObject({ status: 'timeout', status_reason: 'silence' });
   expect(await eventsOf(callId)).toEqual([

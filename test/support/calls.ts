@@ -7,6 +7,18 @@ import type { Answered } from './http.js';
 
 /** Calls as tests make them. */
 
+/** All of a call that is the same whichever it is. */
+export const someCall = {
+  workflowSlug: 'desk',
+  userId: 'customer-7',
+  callType: 'voip',
+  phoneNumber: null,
+  direction: 'outbound',
+  userContext: {},
+  metadata: {},
+  isLive: true,
+} as const;
+
 export interface Speaker {
   readonly name: string;
   readonly greeting?: string;
@@ -84,13 +96,18 @@ export function callerOf(person: Person): Caller {
       String((await called('POST', '/api/v1/calls', { workflow_slug: slug, ...more })).body['call_id']),
     // -- reason: the shape of a turn's reply; a test that gets another fails at its first use
     say: async (id, message) =>
-      (await called('POST', `/api/v1/calls/${id}/turns`, message === undefined ? {} : { message })).body as unknown as Said,
+      (await called('POST', `/api/v1/calls/${id}/turns`, message === undefined ? {} : { message }))
+        .body as unknown as Said,
     // -- reason: JSON of the reply
     get: async (id) => (await called('GET', `/api/v1/calls/${id}`)).body as Readonly<Record<string, Json>>,
     transcript: async (id) => {
       const { text } = await called('GET', `/api/v1/calls/${id}/transcript`);
       // -- reason: the shape of a transcript
-      const words = JSON.parse(text) as readonly { readonly role: string; readonly agent: string; readonly content: string }[];
+      const words = JSON.parse(text) as readonly {
+        readonly role: string;
+        readonly agent: string;
+        readonly content: string;
+      }[];
       return words.map(({ role, agent, content }) => `${role} ${agent}: ${content}`);
     },
     end: (id, body = {}) => person.call('POST', `/api/v1/calls/${id}/end`, { body }),

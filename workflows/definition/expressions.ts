@@ -57,13 +57,14 @@ export const exprProblem = (expr: string, extra: readonly string[] = []): string
 
 export const templateProblem = (template: string): string | null => liquidProblem(template);
 
-export function mappingProblem(mapping: Json): string | null {
+/** `extra` as for expressions. */
+export function mappingProblem(mapping: Json, extra: readonly string[] = []): string | null {
   if (typeof mapping === 'string') return liquidProblem(mapping);
   if (mapping === null || typeof mapping !== 'object') return null;
   const expr = exprOf(mapping);
-  if (expr !== null) return celProblem(expr);
+  if (expr !== null) return celProblem(expr, extra);
   for (const each of Object.values(mapping)) {
-    const problem = mappingProblem(each);
+    const problem = mappingProblem(each, extra);
     if (problem !== null) return problem;
   }
   return null;

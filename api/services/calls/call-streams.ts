@@ -42,12 +42,12 @@ export function createCallStreams(given: CallStreamDeps): CallStreams {
   return {
     all: (actor, after) => {
       const of = { workspaceId: actingWorkspace(actor), tenantId: actor.tenantId, after };
-      return Promise.resolve(new EventStream((signal) => told(followAll(deps, of, signal), signal)));
+      return Promise.resolve(new EventStream((signal) => announced(followAll(deps, of, signal), signal)));
     },
     one: async (actor, callId, after) => {
       const run = { workspaceId: actingWorkspace(actor), runId: callId };
       await mustFindCall(deps.db, run);
-      return new EventStream((signal) => told(followOne(deps, { run, after }, signal), signal));
+      return new EventStream((signal) => announced(followOne(deps, { run, after }, signal), signal));
     },
   };
 }
@@ -55,7 +55,7 @@ export function createCallStreams(given: CallStreamDeps): CallStreams {
 const now = (): string => new Date().toISOString();
 
 /** Says so before it breaks off. */
-async function* told(messages: AsyncIterable<Message>, signal: AbortSignal): AsyncGenerator<Message> {
+async function* announced(messages: AsyncIterable<Message>, signal: AbortSignal): AsyncGenerator<Message> {
   try {
     yield* messages;
   } catch (error) {
@@ -80,11 +80,9 @@ async function* followOne(
       // looked at first: whatever it says is over is in the log by then
       const call = await findCall(db, run);
       const events = await callEvents(db, run, { after: last, limit: batch });
-      for (const event of events) {
-        last = event.seq;
-        yield messageOf(event);
-        if (isLast(event)) return;
-      }
+      yield* events.map(messageOf);
+      if (events.some(isLast)) return;
+      last = events.at(-1)?.seq ?? last;
       if (events.length === batch) continue;
       if (call === undefined || isOver(call.status)) return yield* alreadyEnded(call);
       if (heart.isDue()) yield heart.beat();
@@ -96,30 +94,33 @@ async function* followOne(
   }
 }
 
-const isLast = ({ data }: LoggedEvent): boolean =>
-  ['call.completed', 'call.failed', 'call.disconnected', 'call.timeout'].includes(String(data['event']));
+const lastOnes: readonly unknown[] = ['call.completed', 'call.failed', 'call.disconnected', 'call.timeout'];
+const isLast = ({ data }: LoggedEvent): boolean => lastOnes.includes(data['event']);
 
 /** To whoever comes back for more when all has been said. */
 function* alreadyEnded(call: CallRow | undefined): Generator<Message> {
   if (call === undefined) return;
   const { run_id: call_id, status, status_reason, duration_seconds, ended_at: at } = call;
-  yield { event: 'ended', data: { call_id, status, status_reason, duration_seconds, timestamp: at?.toISOString() ?? now() } };
+  yield {
+    event: 'ended',
+    data: { call_id, status, status_reason, duration_seconds, timestamp: at?.toISOString() ?? now() },
+  };
 }
 
-function messageOf(event: LoggedEvent): Message {
-  const { seq, data, at } = event;
-  const { event: name, call_id = '', status = null, status_reason = null, duration_seconds = null } = data;
-  const { agent = null, previous_agent = null, role = null, content = null } = data;
-  const id = String(seq);
-  const timestamp = at.toISOString();
-  if (name === 'call.transcript') {
-    return { id, event: 'transcript', data: { call_id, role, content, agent, timestamp } };
-  }
-  if (name === 'call.agent_changed') {
-    return { id, event: 'agent_changed', data: { call_id, agent, previous_agent, timestamp } };
-  }
-  const about = { call_id, status, status_reason, duration_seconds, timestamp };
-  return { id, event: isLast(event) ? 'ended' : 'status', data: about };
+/** What each event of the log is called here, and what it tells; any other is of the call's status. */
+const told: Readonly<Record<string, readonly [event: string, fields: readonly string[]]>> = {
+  'call.transcript': ['transcript', ['role', 'content', 'agent']],
+  'call.agent_changed': ['agent_changed', ['agent', 'previous_agent']],
+};
+const aboutStatus = ['status', 'status_reason', 'duration_seconds'];
+
+function messageOf(logged: LoggedEvent): Message {
+  const { seq, data, at } = logged;
+  const name = data['event'];
+  const known = typeof name === 'string' ? told[name] : undefined;
+  const [event, fields] = known ?? [isLast(logged) ? 'ended' : 'status', aboutStatus];
+  const shown = Object.fromEntries(['call_id', ...fields].map((field) => [field, data[field] ?? null]));
+  return { id: String(seq), event, data: { ...shown, timestamp: at.toISOString() } };
 }
 
 interface FollowAll {
