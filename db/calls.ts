@@ -47,8 +47,8 @@ export type CallRow = Selectable<Tables['calls']>;
 export const OPEN_CALL = ['pending', 'connecting', 'active'] as const satisfies readonly CallStatus[];
 
 /** How long the user and the agents have been talking. */
-const soFar = sql<number | null>`coalesce(duration_seconds,
-  round(greatest(extract(epoch from clock_timestamp() - connected_at), 0)::numeric, 3)::float8)`;
+const soFar = sql<number | null>`coalesce(duration_seconds, case when connected_at is not null then
+  round(greatest(extract(epoch from clock_timestamp() - connected_at), 0)::numeric, 3)::float8 end)`;
 
 const selectCalls = (db: Database, workspaceId: string) =>
   scoped(db, workspaceId).select('calls').selectAll('calls').select(soFar.as('duration_seconds'));

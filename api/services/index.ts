@@ -22,7 +22,6 @@ import type { UsageService } from './usage.js';
 import type { RunCommandServices } from './create-run-commands.js';
 import type { EmbedServices } from './create-embed.js';
 import type { CallServices } from './calls/create-calls.js';
-
 import type { AgentServices } from './create-agents.js';
 
 /** The rules behind the routes; each is made by `createX(deps)` in its own file. */
