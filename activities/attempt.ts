@@ -77,6 +77,7 @@ function contextOf(
     key,
     round,
     attempt: begun.attempt,
+    startedAt: begun.started_at,
     isLastAttempt: begun.failures + 1 >= node.policy.maxAttempts,
     idempotencyKey,
     input: json,

@@ -53,6 +53,8 @@ export interface BegunStep {
   /** Failed attempts of this round so far. */
   readonly failures: number;
   readonly attempt: number;
+  /** Of its first attempt. */
+  readonly started_at: Date;
   /** Variables that the completed step set. */
   readonly vars: Readonly<Record<string, Value>> | null;
 }
@@ -80,7 +82,7 @@ export async function beginStep(
       seq = case when ${isAnew} then greatest(run_steps.seq, excluded.seq) else run_steps.seq end,
       ended_at = case when ${isDone} then run_steps.ended_at else null end,
       round = greatest(run_steps.round, excluded.round)
-    returning status, output, failures, attempt, vars`.execute(db);
+    returning status, output, failures, attempt, started_at, vars`.execute(db);
   const [begun] = rows;
   if (begun === undefined) throw new Error('a step row was neither written nor found');
   return begun;

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { createBriefCache, type BriefCache, type BriefCacheSettings } from './brief-cache.js';
 import type { Database } from './client.js';
 import { NO_LIMITS, parseEgressRule, type EgressLimits } from './egress.js';
 
@@ -36,37 +37,12 @@ export async function writeEgressLists(db: Database, tenantId: string, lists: Eg
   return numUpdatedRows > 0n;
 }
 
-export interface TenantLimits {
-  /** The lists of the workspace's organisation. */
-  readonly of: (workspaceId: string) => Promise<EgressLimits>;
-  /** The next question is answered from the database. */
-  readonly clear: () => void;
-}
-
-const FRESH_MS = 5_000;
-const MOST_KEPT = 10_000;
-
-interface Kept {
-  readonly until: number;
-  readonly limits: Promise<EgressLimits>;
-}
+/** The lists of a workspace's organisation. */
+export type TenantLimits = BriefCache<EgressLimits>;
 
 /** Kept for some seconds: a change counts everywhere within that time. */
-export function createTenantLimits(db: Database, { freshMs = FRESH_MS, now = Date.now } = {}): TenantLimits {
-  const kept = new Map<string, Kept>();
-  return {
-    of: (workspaceId) => {
-      const known = kept.get(workspaceId);
-      if (known !== undefined && known.until > now()) return known.limits;
-      if (kept.size >= MOST_KEPT) kept.clear();
-      const limits = readLimits(db, workspaceId);
-      kept.set(workspaceId, { until: now() + freshMs, limits });
-      limits.catch(() => kept.delete(workspaceId));
-      return limits;
-    },
-    clear: () => kept.clear(),
-  };
-}
+export const createTenantLimits = (db: Database, settings: BriefCacheSettings = {}): TenantLimits =>
+  createBriefCache((workspaceId) => readLimits(db, workspaceId), settings);
 
 async function readLimits(db: Database, workspaceId: string): Promise<EgressLimits> {
   const row = await db

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { createCodePool } from '../activities/code/pool.js';
@@ -17,6 +18,7 @@ import { createSegmentActivities } from '../activities/segment.js';
 import type { Database } from '../db/client.js';
 import type { Logger } from '../db/log.js';
 import { readSecrets } from '../db/secrets.js';
+import { createRunFacts } from '../db/run-facts.js';
 import { createTenantLimits } from '../db/tenant-egress.js';
 import { openKeys } from '../db/vault/open.js';
 import type { Vault } from '../db/vault/vault.js';
@@ -103,6 +105,8 @@ function createActivities({
     knowledge: noKnowledge,
     tool: (workspaceId, name) => findWorkspaceTool(db, workspaceId, name),
     prices: config.llmPrices,
+    runFacts: createRunFacts(db),
+    pause: (ms, signal) => pause(ms, undefined, { signal }),
   });
   const store = { db, vault };
   const secret = async (workspaceId: string, name: string): Promise<string> => {

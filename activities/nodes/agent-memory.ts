@@ -24,8 +24,9 @@ export function recall(vars: Json, nodeId: string): readonly Remembered[] {
   return isList(kept) ? kept.flatMap(readOne) : [];
 }
 
-/** The memory after a turn: the last messages, tools' words left out. */
+/** The memory after a turn: the last messages, tools' words left out, and an answer without words. */
 export const remember = (before: readonly Remembered[], said: string, answered: string): Json =>
   [...before, { role: 'user', content: said } as const, { role: 'assistant', content: answered } as const]
+    .filter(({ role, content }) => role === 'user' || content !== '')
     .slice(-REMEMBERED)
     .map(({ role, content }) => ({ role, content }));

@@ -2,18 +2,12 @@ import type { Json } from '../../workflows/definition/values.js';
 import type { WorkspaceTool } from '../../db/workspace-tools.js';
 import type { LlmToolCall } from '../llm/port.js';
 import type { NodeContext, NodeDeps } from './context.js';
-import { NodeFailure } from './failure.js';
 import { bodyOfReceipt } from './http-call.js';
+import { isForModel } from './failure.js';
+import type { Acted } from './think-and-act.js';
 import { argsProblem, plannedTool, toolDesk, toolVars, type Args } from './tool-call.js';
 
-export interface ToolTrace {
-  readonly name: string;
-  readonly args: Json;
-  readonly output: Json;
-  readonly duration_ms: number;
-}
-
-export interface ToolTurn {
+interface ToolTurn {
   readonly call: LlmToolCall;
   /** 1 for the first call of this visit. */
   readonly number: number;
@@ -33,15 +27,12 @@ const isArgs = (json: Json): json is Args => json !== null && typeof json === 'o
 const told = (error: string): ToolResult => ({ output: { error }, duration_ms: 0, vars: {} });
 
 /** Carries out what the model asked for. What goes wrong for good is told to the model, which may find another way. */
-export async function callTool(
-  context: AgentContext,
-  deps: NodeDeps,
-  turn: ToolTurn,
-): Promise<{ readonly trace: ToolTrace; readonly vars: ToolResult['vars'] }> {
-  const { name, args } = turn.call;
-  const { vars, ...result } = await resultOf(context, deps, turn);
-  return { trace: { name, args, ...result }, vars };
-}
+export const callTool =
+  (context: AgentContext, deps: NodeDeps, tools: readonly WorkspaceTool[]) =>
+  async (call: LlmToolCall, number: number): Promise<Acted> => {
+    const { vars, ...result } = await resultOf(context, deps, { call, number, tools });
+    return { trace: { name: call.name, args: call.args, ...result }, vars };
+  };
 
 async function resultOf(context: AgentContext, deps: NodeDeps, turn: ToolTurn): Promise<ToolResult> {
   const { name, args } = turn.call;
@@ -56,12 +47,6 @@ async function resultOf(context: AgentContext, deps: NodeDeps, turn: ToolTurn): 
     if (!isForModel(context, error)) throw error;
     return told(error.message);
   }
-}
-
-/** Another attempt may mend it; after the last one the model is told, unless the outcome is unknown. */
-function isForModel({ isLastAttempt, signal }: AgentContext, error: unknown): error is NodeFailure {
-  if (!(error instanceof NodeFailure) || error.isUnknown || signal.aborted) return false;
-  return !error.retryable || isLastAttempt;
 }
 
 async function perform(

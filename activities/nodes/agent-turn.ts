@@ -1,69 +1,118 @@
-import type { AgentTurnOutput } from '../../workflows/definition/agents/agent-turn.js';
 import { textOf, type Json } from '../../workflows/definition/values.js';
-import type { LlmCompletion, LlmMessage, LlmRequest, LlmTool } from '../llm/port.js';
+import type { LlmCompletion, LlmMessage } from '../llm/port.js';
 import { costOf } from '../llm/prices.js';
+import { callOffered } from '../turn/call-tool.js';
+import type { Outcome } from '../turn/board.js';
+import { handoffByConditions } from '../turn/hand-over.js';
+import { offeredTools } from '../turn/tool-form.js';
+import { namesOfTurn, openTurn, type Turn } from '../turn/turn.js';
 import { memoryName, recall, remember } from './agent-memory.js';
 import type { NodeAnswer, NodeContext, NodeDeps, NodeRunner } from './context.js';
+import type { LifecycleEvent } from './events.js';
 import { createModelTemplates, settingsOf } from './model-request.js';
+import { structured } from './structured.js';
+import { asJson, thinkAndAct, type Thinker, type Thought } from './think-and-act.js';
 
 type TurnContext = NodeContext<'agent_turn'>;
-type Outcome = Pick<AgentTurnOutput, 'outcome' | 'target' | 'reason'>;
 
-// -- reason: these are plain data; their types only say more than `Json` does
-const asJson = (data: object): Json => JSON.parse(JSON.stringify(data)) as Json;
+const STAY: Outcome = { outcome: 'stay', target: null, reason: null };
 
-const messageOf = ({ names, input }: TurnContext): string => {
-  const said = names['message'];
+/** A step of a staged workflow works on what it was given, whoever talks to the run. */
+function messageOf({ names, input, node }: TurnContext): string {
+  const said = node.config.answers === 'turn' ? names['message'] : null;
   return typeof said === 'string' ? said : textOf(input);
-};
+}
 
-/** What the model may do besides answering. */
-function ways({ node }: TurnContext): readonly (LlmTool & Outcome)[] {
-  const { handoffs, may_end: mayEnd = false } = node.config;
-  const end = { outcome: 'end', target: null, reason: 'agent', description: 'Ends the call.' } as const;
-  return [
-    ...handoffs.map(({ agent, node: target, description }) => ({
-      ...{ name: `handoff_to_${agent}`, description, parameters: null },
-      ...({ outcome: 'handoff', target, reason: null } as const),
-    })),
-    ...(mayEnd ? [{ name: 'end_call', parameters: null, ...end }] : []),
-  ];
+const tell = ({ context }: Turn, event: LifecycleEvent['event'], target?: string): void =>
+  context.emit({
+    ...{ type: 'lifecycle', event, agent: context.node.config.agent },
+    ...(target === undefined ? {} : { target }),
+  });
+
+const systemOf = (turn: Turn): string =>
+  createModelTemplates({ node: turn.context.node, names: namesOfTurn(turn) })(
+    'prompt.system',
+    turn.context.node.config.system,
+  );
+
+function thinkerOf(turn: Turn, system: string): Thinker {
+  const { context, deps } = turn;
+  const { config } = context.node;
+  const { output_schema: schema } = config;
+  const tools = offeredTools(config);
+  return {
+    ...{ context, deps, maxSteps: config.max_steps },
+    request: {
+      system,
+      ...settingsOf(config),
+      ...(schema === undefined ? {} : { schema }),
+    },
+    tools: tools.map(({ name, description, parameters }) => ({ name, description, parameters })),
+    act: callOffered(turn, tools),
+    check: (answer) => void answerOf(turn, answer),
+    onAsk: (event) => tell(turn, event),
+  };
+}
+
+/** What a step puts out whose answer is its output. */
+function answerOf({ context, deps }: Turn, { text, usage }: LlmCompletion): Json {
+  const { answers, output_schema: schema } = context.node.config;
+  if (answers === 'turn' || schema === undefined) return text;
+  return structured(schema, text, { field: 'output_schema', cost: costOf(usage, deps.prices) });
 }
 
 async function takeTurn(context: TurnContext, deps: NodeDeps): Promise<NodeAnswer> {
-  const { node, names, emit, signal, idempotencyKey } = context;
-  const { config, id } = node;
+  const turn = await openTurn(context, deps);
   const said = messageOf(context);
-  const memory = config.memory ? recall(names['vars'] ?? null, id) : [];
+  const system = systemOf(turn);
+  if (context.isStubbed) return { output: stubbed(context, { system, message: said }) };
+  const { config, id } = context.node;
+  const memory = config.memory ? recall(context.names['vars'] ?? null, id) : [];
   const messages: readonly LlmMessage[] = [...memory, { role: 'user', content: said }];
-  const offered = ways(context);
-  const request: LlmRequest = {
-    system: createModelTemplates(context)('prompt.system', config.system),
-    messages,
-    tools: offered.map(({ name, description, parameters }) => ({ name, description, parameters })),
-    ...settingsOf(config),
-    ...(config.output_schema === undefined ? {} : { schema: config.output_schema }),
-    ...{ signal, idempotencyKey },
-    onText: (text) => emit({ type: 'token', text }),
-  };
-  const startedAt = Date.now();
-  const completion = await deps.llm.complete(request);
-  const chosen = offered.find(({ name }) => completion.toolCalls.some((call) => call.name === name));
-  const { outcome = 'stay', target = null, reason = null } = chosen ?? {};
-  const vars = config.memory ? { [memoryName(id)]: remember(memory, said, completion.text) } : {};
-  const output = outputOf(context, completion, { outcome, target, reason, llm_ms: Date.now() - startedAt });
-  return { output, vars, cost: costOf(completion.usage, deps.prices) };
+  tell(turn, 'agent_start');
+  const thought = await thinkAndAct(thinkerOf(turn, system), messages);
+  const { output, text } = config.answers === 'turn' ? endTurn(turn, thought) : endStep(turn, thought);
+  tell(turn, 'agent_end');
+  const remembered = config.memory ? { [memoryName(id)]: remember(memory, said, text) } : {};
+  const vars = { ...turn.board.changed(), ...remembered };
+  return { output, vars, cost: costOf(thought.usage, deps.prices) };
 }
 
-function outputOf(
-  { node: { config } }: TurnContext,
-  { text, model, provider, usage }: LlmCompletion,
-  more: Outcome & Pick<AgentTurnOutput, 'llm_ms'>,
-): Json {
-  if (config.answers === 'turn')
-    return asJson({ text, agent: config.agent, ...more, model, provider, usage, tool_calls: [] });
-  // -- reason: JSON.parse gives nothing else
-  return config.output_schema === undefined ? text : (JSON.parse(text) as Json);
+interface Ended {
+  readonly output: Json;
+  readonly text: string;
+}
+
+const endStep = (turn: Turn, { answer }: Thought): Ended => ({ output: answerOf(turn, answer), text: answer.text });
+
+function endTurn(turn: Turn, { answer, usage, llmMs, calls }: Thought): Ended {
+  const { config } = turn.context.node;
+  const text = turn.board.words(answer.text);
+  showRest(turn, answer.text, text);
+  const outcome = turn.board.outcome() ?? handoffByConditions(config, namesOfTurn(turn)) ?? STAY;
+  const handoff = config.handoffs.find(({ node }) => node === outcome.target);
+  if (handoff !== undefined) {
+    turn.board.pass(handoff.passes);
+    tell(turn, 'handoff', handoff.agent);
+  }
+  const { model, provider } = answer;
+  const output = { text, agent: config.agent, ...outcome, model, provider, usage, llm_ms: llmMs, tool_calls: calls };
+  return { output: asJson(output), text };
+}
+
+/** Whoever follows the words of the model gets those that tools added, too. */
+function showRest({ context }: Turn, shown: string, text: string): void {
+  const rest = text.startsWith(shown) ? text.slice(shown.length) : text;
+  if (rest !== '') context.emit({ type: 'token', text: rest });
+}
+
+/** A test run asks no model; the turn counts as one in which nothing was decided. */
+function stubbed({ node }: TurnContext, asked: { readonly system: string; readonly message: string }): Json {
+  const { config } = node;
+  const stub = { stubbed: true, would: { ...asked, tools: offeredTools(config).map(({ name }) => name) } };
+  if (config.answers === 'output') return stub;
+  const nothing = { model: '', provider: '', usage: { input_tokens: 0, output_tokens: 0 }, llm_ms: 0, tool_calls: [] };
+  return { ...stub, text: '', agent: config.agent, ...STAY, ...nothing };
 }
 
 /** A turn of a named agent; see `AgentTurnConfig` for what it puts out. */

@@ -3,6 +3,7 @@ import type { Cost, RunRef } from '../../workflows/contract/run.js';
 import type { Names } from '../../workflows/definition/expressions.js';
 import type { NodeOf } from '../../workflows/definition/plan.js';
 import type { Json } from '../../workflows/definition/values.js';
+import type { RunFactsSource } from '../../db/run-facts.js';
 import type { WorkspaceTool } from '../../db/workspace-tools.js';
 import type { CodePort } from '../code/port.js';
 import type { Egress } from '../egress/egress.js';
@@ -22,6 +23,8 @@ export interface NodeContext<K extends ActivityKind> {
   /** How often a person started the visit anew. */
   readonly round: number;
   readonly attempt: number;
+  /** When its first attempt began: the same at every attempt. */
+  readonly startedAt: Date;
   /** When this attempt fails, no other follows. */
   readonly isLastAttempt: boolean;
   /** run/key: the same at every attempt. */
@@ -69,4 +72,7 @@ export interface NodeDeps {
   readonly knowledge: KnowledgePort;
   readonly tool: (workspaceId: string, name: string) => Promise<WorkspaceTool | undefined>;
   readonly prices: Prices;
+  readonly runFacts: RunFactsSource;
+  /** Resolves after that time; rejects when the signal is aborted before. */
+  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
 }

@@ -1,8 +1,20 @@
 import type { RunRef } from '../../workflows/contract/run.js';
 
-/** What a step shows while it runs: words of a model as they come, lines that user code prints. */
+/** What a step shows while it runs: words of a model as they come, lines that user code prints, what an agent does. */
 export type NodeEvent =
-  { readonly type: 'token'; readonly text: string } | { readonly type: 'log'; readonly lines: readonly string[] };
+  | { readonly type: 'token'; readonly text: string }
+  | { readonly type: 'log'; readonly lines: readonly string[]; readonly level?: string }
+  | LifecycleEvent;
+
+export interface LifecycleEvent {
+  readonly type: 'lifecycle';
+  readonly event: 'agent_start' | 'agent_end' | 'handoff' | 'tool_start' | 'tool_end' | 'llm_start' | 'llm_end';
+  readonly agent?: string;
+  readonly tool?: string;
+  readonly tool_call_id?: string;
+  /** The agent that takes over. */
+  readonly target?: string;
+}
 
 export interface EventSink {
   readonly append: (
@@ -28,23 +40,39 @@ export interface NodeEvents {
 const GATHER_MS = 80;
 const GATHER_CHARACTERS = 2_048;
 
-/** Gathers tokens for a moment, so that a fast model costs a few rows and not hundreds. Never fails a step. */
+/** Writes what a step shows, in its order. Never fails a step. */
 export function createNodeEvents(sink: EventSink, { run, key, nodeId, attempt }: EventSource): NodeEvents {
   const place = { key, node_id: nodeId, attempt };
-  let text = '';
-  let index = 0;
-  let timer: NodeJS.Timeout | null = null;
   let written = Promise.resolve();
-
-  const write = (type: string, data: Readonly<Record<string, string | number | readonly string[]>>): void => {
-    const event = { type, data: { ...place, ...data } };
+  const write = (type: string, shown: Readonly<Record<string, string | number | readonly string[]>>): void => {
+    const event = { type, data: { ...place, ...shown } };
     written = written
       .then(() => sink.append(run, event))
       .catch((error: unknown) =>
         sink.warn({ ...run, key, reason: String(error) }, 'an event of a step was not written'),
       );
   };
-  const writeTokens = (): void => {
+  const words = createGatherer((index, text) => write('token', { index, text }));
+  return {
+    emit: ({ type, ...event }) => {
+      if ('text' in event) return words.add(event.text);
+      // what was said before it stands before it
+      if (type === 'lifecycle') words.flush();
+      write(type, event);
+    },
+    flush: () => {
+      words.flush();
+      return written;
+    },
+  };
+}
+
+/** Gathers words for a moment, so that a fast model costs a few rows and not hundreds. */
+function createGatherer(write: (index: number, text: string) => void) {
+  let text = '';
+  let index = 0;
+  let timer: NodeJS.Timeout | null = null;
+  const flush = (): void => {
     if (timer !== null) clearTimeout(timer);
     timer = null;
     if (text === '') return;
@@ -52,19 +80,13 @@ export function createNodeEvents(sink: EventSink, { run, key, nodeId, attempt }:
     const whole = /[\uD800-\uDBFF]$/.test(text) ? text.slice(0, -1) : text;
     text = text.slice(whole.length);
     if (whole === '') return;
-    write('token', { index, text: whole.toWellFormed().replaceAll('\0', '\uFFFD') });
+    write(index, whole.toWellFormed().replaceAll('\0', '\uFFFD'));
     index += 1;
   };
-  return {
-    emit: (event) => {
-      if (event.type === 'log') return write('log', { lines: event.lines });
-      text += event.text;
-      if (text.length >= GATHER_CHARACTERS) writeTokens();
-      else timer ??= setTimeout(writeTokens, GATHER_MS);
-    },
-    flush: () => {
-      writeTokens();
-      return written;
-    },
+  const add = (more: string): void => {
+    text += more;
+    if (text.length >= GATHER_CHARACTERS) flush();
+    else timer ??= setTimeout(flush, GATHER_MS);
   };
+  return { add, flush };
 }

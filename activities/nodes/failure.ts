@@ -77,3 +77,12 @@ export const outOfTime = (
     cause,
     isUnknown,
   });
+
+/** Another attempt may mend it; after the last one the model is told, unless the outcome is unknown. */
+export function isForModel(
+  { isLastAttempt, signal }: { readonly isLastAttempt: boolean; readonly signal: AbortSignal },
+  error: unknown,
+): error is NodeFailure {
+  if (!(error instanceof NodeFailure) || error.isUnknown || signal.aborted) return false;
+  return !error.retryable || isLastAttempt;
+}

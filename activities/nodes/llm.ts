@@ -1,10 +1,9 @@
-import { textOf, type Json } from '../../workflows/definition/values.js';
-import type { LlmCompletion, LlmRequest } from '../llm/port.js';
+import { textOf } from '../../workflows/definition/values.js';
+import type { LlmRequest } from '../llm/port.js';
 import { costOf } from '../llm/prices.js';
 import type { NodeAnswer, NodeContext, NodeDeps, NodeRunner } from './context.js';
-import { Fault, NodeFailure } from './failure.js';
 import { createModelTemplates, settingsOf } from './model-request.js';
-import { misfit } from './schema.js';
+import { structured } from './structured.js';
 
 function requestOf(context: NodeContext<'llm'>): Omit<LlmRequest, 'signal' | 'idempotencyKey'> {
   const { config } = context.node;
@@ -29,7 +28,8 @@ async function ask(context: NodeContext<'llm'>, deps: NodeDeps): Promise<NodeAns
     onText: (text) => context.emit({ type: 'token', text }),
   });
   const cost = costOf(completion.usage, deps.prices);
-  if (request.schema !== undefined) return { output: structured(request.schema, completion, cost), cost };
+  if (request.schema !== undefined)
+    return { output: structured(request.schema, completion.text, { field: 'schema', cost }), cost };
   const { text, model, provider, usage } = completion;
   return { output: { text, model, provider, usage: { ...usage } }, cost };
 }
@@ -41,27 +41,6 @@ const stubbed = ({ system, messages, schema, model }: Omit<LlmRequest, 'signal' 
   const more = { ...(schema === undefined ? {} : { schema }), ...(model === undefined ? {} : { model }) };
   return { output: { stubbed: true, would: { ...would, ...more } } };
 };
-
-/** Models that know nothing of schemas often put their JSON in a fenced block. */
-const unfenced = (text: string): string => /^\s*```(?:json)?\s*\n([\s\S]*?)\n?\s*```\s*$/.exec(text)?.[1] ?? text;
-
-function structured(schema: Json, { text }: LlmCompletion, cost: NodeAnswer['cost']): Json {
-  const wrong = (problem: string): NodeFailure =>
-    new NodeFailure(Fault.modelOutput, `The model's answer does not fit the schema: ${problem}.`, {
-      retryable: true,
-      cost,
-    });
-  let json: Json;
-  try {
-    // -- reason: JSON.parse gives nothing else
-    json = JSON.parse(unfenced(text)) as Json;
-  } catch {
-    throw wrong('it is no JSON');
-  }
-  const problem = misfit(schema, json, { field: 'schema' });
-  if (problem !== null) throw wrong(problem);
-  return json;
-}
 
 /** Output: `{text, model, provider, usage}`, or with a schema the JSON itself. */
 export const llm =

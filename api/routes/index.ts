@@ -3,6 +3,7 @@ import { accountPageRoutes } from './account-pages.js';
 import { actionToolRoutes } from './action-tools.js';
 import { agentLoginRoutes } from './agent-login.js';
 import { agentRoutes } from './agents.js';
+import { agentWorkflowRoutes } from './agent-workflows.js';
 import { apiKeyRoutes } from './api-keys.js';
 import { approvalRoutes } from './approvals.js';
 import { auditRoutes } from './audit.js';
@@ -69,6 +70,7 @@ export const routes: readonly Route[] = [
   ...approvalRoutes,
   ...scheduleRoutes,
   ...workflowRoutes,
+  ...agentWorkflowRoutes,
   ...runtimeWorkflowRoutes,
   ...definitionRoutes,
   ...nodeTypeRoutes,

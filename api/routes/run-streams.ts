@@ -38,7 +38,7 @@ export const runStreamRoutes: readonly Route[] = [
     ...reading,
     id: 'runs.stream',
     path: '/v1/runs/:runId/stream',
-    summary: 'What happens in a run: events run, step, wait, vote, token and log, and end after its end',
+    summary: 'What happens in a run: events run, step, wait, vote, token, log and lifecycle, and end after its end',
     errors: { 404: 'No such run here.' },
     query: z.object({ last_event_id: lastSeen }),
     produces: eventStreamType,

@@ -5,6 +5,7 @@ import { createTenantLimits } from '../../db/tenant-egress.js';
 import type { Vault } from '../../db/vault/vault.js';
 import type { ApiConfig } from '../config.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
+import { createAgentWorkflowService } from './agent-workflows/service.js';
 import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
 import { createAgents } from './create-agents.js';
@@ -47,6 +48,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
   const identity = createIdentity({ config, ...secrets, audit, log });
   const runCommands = createRunCommands({ db, temporal, log, news, runs, urlRules });
+  const agents = createAgents({ db, urlRules });
   return {
     ...identity,
     workspaces: createWorkspaceService(secrets),
@@ -67,6 +69,8 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     usage: createUsageService({ db }),
     ...createCalls({ config, db, news, temporal, runs, urlRules, events: runCommands.runEvents }),
     ...createAgents({ db, urlRules }),
+    ...agents,
+    agentWorkflows: createAgentWorkflowService({ db, urlRules, starters: agents.starters }),
     ...createEmbed({ db, sessions: runCommands.workflowSessions }),
   };
 }

@@ -78,12 +78,13 @@ export const refusedBy = (problems: readonly GraphProblem[]): ApiError =>
     warnings: problems.filter((problem) => !isBlocker(problem)),
   });
 
-/** `/nodes/0/config/url` as the envelope spells it: `nodes.0.config.url`. */
-const detailOf = ({ pointer, message, code }: GraphProblem): ErrorDetail => ({
-  field: pointer.slice(1).split('/').map(unescapePointer).join('.') || 'body',
-  message,
-  type: code,
-});
+/** `/nodes/0/config/url` as the envelope spells it: `nodes.0.config.url`; `place`: where the document stands in the body. */
+export function problemDetail({ pointer, message, code }: GraphProblem, place?: string): ErrorDetail {
+  const path = pointer === '' ? [] : pointer.slice(1).split('/').map(unescapePointer);
+  return { field: [...(place === undefined ? [] : [place]), ...path].join('.') || 'body', message, type: code };
+}
+
+const detailOf = (problem: GraphProblem): ErrorDetail => problemDetail(problem);
 
 const unescapePointer = (part: string): string => part.replaceAll('~1', '/').replaceAll('~0', '~');
 

@@ -1,3 +1,4 @@
+import type { AgentWorkflowService } from './agent-workflows/service.js';
 import type { WorkspaceService } from './workspaces.js';
 import type { TokenService } from './tokens.js';
 import type { SecretService } from './secrets.js';
@@ -46,4 +47,5 @@ export interface Services extends RunCommandServices, IdentityServices, EmbedSer
   readonly tools: WorkspaceToolService;
   readonly tests: TestService;
   readonly usage: UsageService;
+  readonly agentWorkflows: AgentWorkflowService;
 }

@@ -71,6 +71,8 @@ export const buildDeps = (overrides: Partial<NodeDeps> = {}): NodeDeps => ({
   knowledge: noKnowledge,
   tool: () => Promise.resolve(undefined),
   prices: NO_PRICES,
+  runFacts: () => Promise.resolve({ tenant: { id: 'ten_1', slug: 't', name: 'T', settings: {} }, workflow: null }),
+  pause: () => Promise.reject(new Error('this test brought no clock')),
   ...overrides,
 });
 
@@ -100,6 +102,7 @@ export function buildContext<K extends ActivityKind>(
     key: 'step-2/1',
     round: 0,
     attempt: 1,
+    startedAt: new Date('2026-01-01T00:00:00Z'),
     isLastAttempt: false,
     idempotencyKey,
     input,

@@ -1,3 +1,4 @@
+import { callScenes } from './call-scenes.js';
 import { childScenes } from './child-scenes.js';
 import { graphScenes } from './graph-scenes.js';
 import { hardScenes } from './hard-scenes.js';
@@ -14,6 +15,7 @@ export const allScenes: Readonly<Record<string, Scene>> = {
   ...hardScenes,
   ...longScenes,
   ...childScenes,
+  ...callScenes,
 };
 
 /** Those whose histories are kept, to be replayed for ever; a megabyte of state is none of them. */

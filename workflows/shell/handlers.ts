@@ -206,11 +206,8 @@ function turnOf(session: RunSession): Turn {
   const isStill = !session.draining && (session.children.size === 0 || waiting !== undefined);
   const isOver = isStill || session.state.end !== null;
   session.talk.owe(!isOver);
-  return {
-    isOver,
-    status: session.status(),
-    ...{ said, trace: entries, activeNode: waiting?.nodeId ?? null, vars: session.state.vars },
-  };
+  const activeNode = session.state.end === null ? (waiting?.nodeId ?? null) : null;
+  return { isOver, status: session.status(), ...{ said, trace: entries, activeNode, vars: session.state.vars } };
 }
 
 function judgeRetry(session: RunSession, { nodeId }: RetryNode): void {

@@ -5,7 +5,7 @@ import type { ActionTool, ToolAction } from './action-tool.js';
 import type { DagDocument, DagNode } from './dag-document.js';
 import { connectionsFrom, problemAt } from './dag-shape.js';
 import type { NamedAgent } from './named-agent.js';
-import { truthCondition } from './truth.js';
+import { truthCondition } from './truth-condition.js';
 
 /** What is wrong with the agents that a workflow names: they and their tools are looked up when it is compiled. */
 
@@ -40,8 +40,7 @@ function agentProblems(document: DagDocument, { node, index, context }: Place): 
     problemAt(code, { path: ['nodes', index, 'agent_name'], node: node.id, message, isWarning });
   if (agent === undefined)
     return [at('unknown_agent', `Name an agent that exists: this workspace has no agent "${name}".`)];
-  if (!agent.isActive)
-    return [at('inactive_agent', `Activate the agent "${name}" or name another: it is not active.`)];
+  if (!agent.isActive) return [at('inactive_agent', `Activate the agent "${name}" or name another: it is not active.`)];
   return [
     ...promptProblems(agent).map((message) => at('bad_template', message)),
     ...conditionProblems(agent).map((message) => at('bad_condition', message)),

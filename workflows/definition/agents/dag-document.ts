@@ -51,7 +51,11 @@ export const DagDocument = z
   .strictObject({
     nodes: z.array(DagNode).max(MOST_DAG_NODES),
     connections: z.array(DagConnection).max(2_000).default([]),
-    shared_context: z.array(contextKey).max(200).default([]).meta({ description: 'Context keys that all agents share' }),
+    shared_context: z
+      .array(contextKey)
+      .max(200)
+      .default([])
+      .meta({ description: 'Context keys that all agents share' }),
   })
   .meta({ id: 'DagDocument' });
 export type DagDocument = z.output<typeof DagDocument>;

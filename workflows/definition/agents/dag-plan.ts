@@ -9,7 +9,7 @@ import { dagAgentProblems, hasSkip } from './dag-agents.js';
 import { dagPlanIds, HANGUP_EVENT, type DagDocument, type DagNode } from './dag-document.js';
 import { connectionsFrom, dagShapeProblems } from './dag-shape.js';
 import { greets, speakerListen, speakerTurn, type Speaker } from './dag-turns.js';
-import { truthCondition } from './truth.js';
+import { truthCondition } from './truth-condition.js';
 
 /**
  * Compiles a workflow of agents. A call listens for being hung up and speaks with the first agent at the same time; each
@@ -60,7 +60,7 @@ function assemble(document: DagDocument, context: CompileContext): Plan {
     ...callNodes,
     ...all.flatMap((speaker) => [
       ...(hasSkip(speaker.node) ? [skipNode(speaker)] : []),
-      speakerListen(speaker),
+      speakerListen(speaker, document),
       speakerTurn(speaker, { document, context }),
     ]),
   ];
@@ -98,7 +98,9 @@ const own = <K extends NodeKind>(id: string, kind: K, config: NodeConfigs[K]) =>
 
 const endNode = (id: string, output: Json): PlanNode => ({ ...own(id, 'end', { output, terminate: true }) });
 
-const reasonOr = (otherwise: string): Json => ({ $expr: `input.?reason.orValue(${JSON.stringify(otherwise)})` });
+const reasonOr = (otherwise: string): Json => ({
+  $expr: `truthy(input.?reason.orValue(null)) ? input.reason : ${JSON.stringify(otherwise)}`,
+});
 
 /** The nodes every call has. */
 const callNodes: readonly PlanNode[] = [

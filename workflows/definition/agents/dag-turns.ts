@@ -12,7 +12,7 @@ import { hasSkip } from './dag-agents.js';
 import { connectionsFrom } from './dag-shape.js';
 import type { NamedAgent } from './named-agent.js';
 import { agentTurnReads } from './reads.js';
-import { truthCondition } from './truth.js';
+import { truthCondition } from './truth-condition.js';
 
 /** A node of a workflow of agents as the two nodes of its plan: where its user is listened to, and the agent's turn. */
 
@@ -28,10 +28,10 @@ export interface Speaker {
 export const greets = ({ agent }: Speaker): boolean => (agent.config.prompt.greeting ?? '') !== '';
 
 /** What the user hears when the agent takes over, and how long silence may last. */
-export function speakerListen(speaker: Speaker): NodeOf<'listen'> {
+export function speakerListen(speaker: Speaker, document: DagDocument): NodeOf<'listen'> {
   const { node, agent } = speaker;
-  const { prompt, session } = agent.config;
-  const greeting = greets(speaker) ? greetingTemplate(prompt) : undefined;
+  const { session } = agent.config;
+  const greeting = greets(speaker) ? greetingTemplate(speaker, document) : undefined;
   const silence = session?.auto_disconnect_timeout;
   return {
     id: listenId(node.id),
@@ -49,21 +49,44 @@ export function speakerListen(speaker: Speaker): NodeOf<'listen'> {
 }
 
 /** A run speaks its greeting itself, and knows variables only: the names that prompts use are made of them. */
-function greetingTemplate({ greeting = '', variables }: NamedAgent['config']['prompt']): string {
+function greetingTemplate({ node, agent }: Speaker, document: DagDocument): string {
+  const { greeting = '', variables } = agent.config.prompt;
   if (!greeting.includes('{{') && !greeting.includes('{%')) return greeting;
+  const passed = passedTo(document, node.id);
+  const known = (name: string): string => {
+    const own = passed.includes(name) ? `vars.agent_context["${node.id}"].${name} | default: ` : '';
+    return `${own}vars.context.${name}`;
+  };
   const names = ['user', 'context', 'flags'].map((name) => `{% assign ${name} = vars.${name} %}`);
-  const defaults = variables.map(({ name, default: value = null }) => variableTemplate(name, value));
-  return `${[...defaults, ...names].join('')}${greeting}`;
+  const passedNames = passed.map((name) => `{% assign passed_${name} = ${known(name)} %}`);
+  const defaults = variables.map(({ name, default: value = null }) => variableTemplate(name, value, known(name)));
+  return [...defaults, ...names, ...passedNames, withPassed(greeting, passed)].join('');
 }
 
-/** What is known of the user or the call stands before the default. */
-function variableTemplate(name: string, value: Json): string {
+/** What is known in the call or of the user stands before the default. */
+function variableTemplate(name: string, value: Json, known: string): string {
   const text = value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);
   return (
     `{% capture ${name} %}${literalTemplate(text)}{% endcapture %}` +
-    `{% assign ${name} = vars.context.${name} | default: vars.user.${name} | default: ${name} %}`
+    `{% assign ${name} = ${known} | default: vars.user.${name} | default: ${name} %}`
   );
 }
+
+/** Keys that other agents pass on to a node: they are its agent's own. */
+const passedTo = (document: DagDocument, nodeId: string): readonly string[] => [
+  ...new Set(
+    document.connections.flatMap(({ target_id: target, context_passed: keys }) =>
+      passesOf(document, { nodeId: target, keys }).flatMap((pass) => (pass.node === nodeId ? pass.keys : [])),
+    ),
+  ),
+];
+
+const withPassed = (template: string, passed: readonly string[]): string =>
+  template.replaceAll(/\{[{%][\s\S]*?[%}]\}/g, (tag) =>
+    tag.replaceAll(/(?<![\w.])context\.([A-Za-z_]\w*)/g, (path, key: string) =>
+      passed.includes(key) ? `passed_${key}` : path,
+    ),
+  );
 
 export function speakerTurn(
   speaker: Speaker,

@@ -1,29 +1,36 @@
 import type { Reads } from '../plan.js';
-import { mergeReads, readsOfMapping, readsOfTemplate } from '../reads.js';
+import { mergeReads, readsOfExpr, readsOfMapping, readsOfTemplate } from '../reads.js';
 import type { Json } from '../values.js';
 import type { AgentTurnConfig } from './agent-turn.js';
 import type { ToolAction } from './action-tool.js';
+import { truthCondition } from './truth-condition.js';
 
 /**
- * What a node of kind `agent_turn` reads, for its plan: the run's variables and message always, and whatever its prompt
- * and its tools' templates name beside them.
+ * What a node of kind `agent_turn` reads, for its plan: the run's variables and message always, and whatever its prompt,
+ * its tools and its conditions name beside them.
  */
-export function agentTurnReads({ system, tools }: Pick<AgentTurnConfig, 'system' | 'tools'>): Reads {
+export function agentTurnReads({ system, tools, handoffs = [] }: TurnTexts): Reads {
   const actions = tools.flatMap(({ config }) => [...config.actions, ...config.on_success, ...config.on_failure]);
+  const conditions = handoffs.flatMap((handoff) => handoff.conditions);
   return mergeReads(
     { vars: true, message: true },
     readable(() => readsOfTemplate(system)),
+    ...conditions.map((expr) => readable(() => readsOfExpr(expr))),
     ...actions.map(readsOfAction),
   );
+}
+
+type TurnTexts = Pick<AgentTurnConfig, 'system' | 'tools'> & Partial<Pick<AgentTurnConfig, 'handoffs'>>;
+
+function readsOfCondition(text: string): Reads {
+  const truth = truthCondition(text, 'tool');
+  return 'expr' in truth ? readsOfExpr(truth.expr) : {};
 }
 
 /** Every text of an action may be a template; names of keys and flags read nothing. */
 function readsOfAction(action: ToolAction): Reads {
   if (action.type !== 'condition') return readable(() => readsOfMapping(asJson(action)));
-  return mergeReads(
-    readable(() => readsOfMapping({ $expr: action.if })),
-    ...[...action.then, ...action.else].map(readsOfAction),
-  );
+  return mergeReads(readsOfCondition(action.if), ...[...action.then, ...action.else].map(readsOfAction));
 }
 
 /** What cannot be read at all says so when it is used. */

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { Json } from '../values.js';
 import type { ActionToolConfig } from './action-tool.js';
 import type { NamedAgentConfig } from './named-agent.js';
+import { callStarters } from './starter-calls.js';
 
 /** What a new workspace begins with. It belongs to the workspace: people change it, and what they delete stays deleted. */
 
@@ -92,7 +93,7 @@ export const serviceAgents: readonly StarterAgent[] = [triage, codeAssistant, da
 
 /** Everything, in the order it is made. */
 export const starters: Starters = {
-  agents: serviceAgents,
-  tools: [],
-  workflows: [],
+  agents: [...serviceAgents, ...callStarters.agents],
+  tools: [...callStarters.tools],
+  workflows: [...callStarters.workflows],
 };

@@ -8,9 +8,17 @@ import { exprProblem } from '../expressions.js';
 /** What conditions read. `vars`: of the run, which hold the other three. */
 const ROOTS = ['flags', 'context', 'user', 'vars'];
 const FOREIGN = ['input', 'text', 'steps', 'run', 'item', 'index', 'message'];
+/** What those of tools read beside both. */
+const OF_TOOLS = ['params', 'workflow', 'tenant', 'agent', 'now', 'error'];
 
-/** `names`: evaluated where `flags`, `context` and `user` are names themselves; `vars`: where only variables are. */
-export type TruthScope = 'names' | 'vars';
+/**
+ * `names`: evaluated where `flags`, `context` and `user` are names themselves; `vars`: where only variables are; `tool`:
+ * within a tool, where everything is that its templates know.
+ */
+export type TruthScope = 'names' | 'vars' | 'tool';
+
+const rootsOf = (scope: TruthScope): readonly string[] =>
+  scope === 'tool' ? [...ROOTS, ...FOREIGN, ...OF_TOOLS] : ROOTS;
 
 export type Truth = { readonly expr: string } | { readonly problem: string };
 
@@ -21,11 +29,12 @@ export type Truth = { readonly expr: string } | { readonly problem: string };
 export function truthCondition(text: string, scope: TruthScope): Truth {
   const written = text.replaceAll(/\{\{-?\s*([^{}]*?)\s*-?\}\}/g, '$1').trim();
   try {
-    const tree = rooted(celTree(written));
-    const foreign = namesIn(tree).find((name) => FOREIGN.includes(name));
-    if (foreign !== undefined) return { problem: `"${text}" reads ${foreign}; conditions know ${ROOTS.join(', ')}.` };
+    const tree = rooted(celTree(written), scope);
+    const roots = rootsOf(scope);
+    const foreign = namesIn(tree).find((name) => FOREIGN.includes(name) && !roots.includes(name));
+    if (foreign !== undefined) return { problem: `"${text}" reads ${foreign}; conditions know ${roots.join(', ')}.` };
     const expr = serialize(truthOf(tree, scope));
-    const problem = exprProblem(expr, ROOTS);
+    const problem = exprProblem(expr, roots);
     return problem === null ? { expr } : { problem };
   } catch (error) {
     if (error instanceof ExpressionError) return { problem: error.message };
@@ -43,9 +52,9 @@ interface Tree {
 const tree = (op: string, args: unknown): ASTNode => ({ op, args }) satisfies Tree as unknown as ASTNode;
 
 /** A path that begins with none of the names is one in the context. */
-function rooted(node: ASTNode): ASTNode {
+function rooted(node: ASTNode, scope: TruthScope): ASTNode {
   const root = rootOf(node);
-  if (root === null || [...ROOTS, ...FOREIGN].includes(root)) return node;
+  if (root === null || [...rootsOf(scope), ...FOREIGN].includes(root)) return node;
   const inContext = (at: ASTNode): ASTNode =>
     at.op === 'id' ? tree('.', [tree('id', 'context'), at.args]) : replaceFirst(at, inContext);
   return inContext(node);
@@ -68,13 +77,20 @@ function rootOf(node: ASTNode): string | null {
   return isPlain ? rootOf(first) : null;
 }
 
-const isPath = (node: ASTNode): boolean => node.op !== 'id' && ROOTS.includes(rootOf(node) ?? '');
+const isPath = (node: ASTNode, scope: TruthScope): boolean =>
+  node.op !== 'id' && rootsOf(scope).includes(rootOf(node) ?? '');
 const isOptional = (node: ASTNode): boolean =>
   isStep(node) && (node.op.endsWith('?') || node.op === '[?]' || isOptional(stepArgs(node)[0]));
 
-/** The names themselves, without the variables of `exists` and its like. */
+const LOOPS = ['map', 'filter', 'all', 'exists', 'exists_one'];
+
+/** The names an expression reads, without the variables of `exists` and its like. */
 function namesIn(node: ASTNode): readonly string[] {
-  return node.op === 'id' ? [String(node.args)] : below(node).flatMap(namesIn);
+  if (node.op === 'id') return [String(node.args)];
+  const names = below(node).flatMap(namesIn);
+  if (node.op !== 'rcall' || !LOOPS.includes(node.args[0])) return names;
+  const [variable] = node.args[2];
+  return [...namesIn(node.args[1]), ...names.filter((name) => name !== variable?.args)];
 }
 
 function below(node: ASTNode): readonly ASTNode[] {
@@ -108,23 +124,30 @@ function truthOf(node: ASTNode, scope: TruthScope): ASTNode {
   if (node.op === '&&' || node.op === '||' || node.op === '!_' || node.op === '?:') return parts();
   if (node.op === 'call' && node.args[0] === 'has') return asked(node.args[1][0] ?? node, scope);
   if (node.op === '==' || node.op === '!=') {
-    const sides = mapTree(node, (side) => (isPlainPath(side) ? valueOf(side, scope) : placed(side, scope)));
-    return guarded(sides, below(node).filter((side) => !isPlainPath(side)).flatMap(pathsIn), scope);
+    const sides = mapTree(node, (side) => (isPlainPath(side, scope) ? valueOf(side, scope) : placed(side, scope)));
+    return guarded(
+      sides,
+      below(node)
+        .filter((side) => !isPlainPath(side, scope))
+
+        .flatMap((side) => pathsIn(side, scope)),
+      scope,
+    );
   }
-  if (isPlainPath(node)) return truthy(valueOf(node, scope));
+  if (isPlainPath(node, scope)) return truthy(valueOf(node, scope));
   const isAsking = BOOLEAN.includes(node.op) || (node.op === 'rcall' && ASKING.includes(node.args[0]));
   const body = placed(node, scope);
-  return guarded(isAsking ? body : truthy(body), pathsIn(node), scope);
+  return guarded(isAsking ? body : truthy(body), pathsIn(node, scope), scope);
 }
 
-const isPlainPath = (node: ASTNode): boolean => isPath(node) && !isOptional(node);
+const isPlainPath = (node: ASTNode, scope: TruthScope): boolean => isPath(node, scope) && !isOptional(node);
 const truthy = (value: ASTNode): ASTNode => tree('call', ['truthy', [value]]);
 
 /** Every plain path in an expression: without any of them it is false. */
-function pathsIn(node: ASTNode): readonly ASTNode[] {
-  if (isPath(node)) return isOptional(node) ? [] : [node];
+function pathsIn(node: ASTNode, scope: TruthScope): readonly ASTNode[] {
+  if (isPath(node, scope)) return isOptional(node) ? [] : [node];
   if (node.op === 'call' && node.args[0] === 'has') return [];
-  return below(node).flatMap(pathsIn);
+  return below(node).flatMap((child) => pathsIn(child, scope));
 }
 
 const guarded = (body: ASTNode, paths: readonly ASTNode[], scope: TruthScope): ASTNode =>
@@ -147,10 +170,11 @@ function optional(node: ASTNode): ASTNode {
 function place(node: ASTNode, scope: TruthScope): ASTNode {
   if (node.op !== 'id') return isStep(node) ? replaceFirst(node, (first) => place(first, scope)) : node;
   const name = String(node.args);
-  return scope === 'names' || name === 'vars' || !ROOTS.includes(name) ? node : tree('.', [tree('id', 'vars'), name]);
+  return scope !== 'vars' || name === 'vars' || !ROOTS.includes(name) ? node : tree('.', [tree('id', 'vars'), name]);
 }
 
 function placed(node: ASTNode, scope: TruthScope): ASTNode {
-  if (isPath(node) || node.op === 'id') return isOptional(node) ? optional(place(node, scope)) : place(node, scope);
+  if (isPath(node, scope) || node.op === 'id')
+    return isOptional(node) ? optional(place(node, scope)) : place(node, scope);
   return mapTree(node, (child) => placed(child, scope));
 }
