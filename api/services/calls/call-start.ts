@@ -14,6 +14,7 @@ import { compileDocument, isBlocker } from '../documents.js';
 import { actingWorkspace } from '../acting-workspace.js';
 import type { RunService } from '../runs.js';
 import { holdToCap } from '../session-cap.js';
+import type { StarterService } from '../starters.js';
 
 type JsonObject = Readonly<Record<string, Json>>;
 
@@ -40,6 +41,8 @@ export interface CallStartDeps extends ContextDeps {
   readonly runs: Pick<RunService, 'start'>;
   readonly signer: Pick<TokenSigner, 'signJoin'>;
   readonly socketUrl: string;
+  /** What a workspace begins with has workflows to call, too. */
+  readonly starters: StarterService;
 }
 
 /** What starts the runs of calls; the triggers that keep `calls` look at no other. */
@@ -52,6 +55,7 @@ export async function startCall(
 ): Promise<StartedCall> {
   checkCall(call);
   const workspaceId = actingWorkspace(actor);
+  await deps.starters.ensure(workspaceId);
   const workflow = await callWorkflow(deps.db, workspaceId, call.workflow_slug);
   if (workflow === undefined) throw notFound('active workflow', call.workflow_slug);
   const { id: definitionId, document } = workflow;
