@@ -55,6 +55,8 @@ export interface LogPosition {
 export interface LogFilter {
   readonly runs: boolean;
   readonly waits: boolean;
+  /** What happens in calls, but for what is said there. */
+  readonly calls?: boolean;
   readonly runIds: readonly string[];
   readonly definitionIds: readonly string[];
 }
@@ -114,8 +116,9 @@ const toEvent = ({ run_id, seq, type, data, at, xid, id }: EventRow) => ({
   position: { xid, id },
 });
 
-function matching({ runs, waits, runIds, definitionIds }: LogFilter): RawBuilder<unknown> {
+function matching({ runs, waits, calls, runIds, definitionIds }: LogFilter): RawBuilder<unknown> {
   const parts = [sql`false`];
+  if (calls === true) parts.push(sql`(type = 'call' and data ->> 'event' <> 'call.transcript')`);
   if (runs) parts.push(sql`type = 'run'`);
   if (waits) parts.push(sql`type in ('wait', 'vote')`);
   if (runIds.length > 0) parts.push(sql`run_id = any(${runIds})`);

@@ -26,7 +26,7 @@ export function readSeq(id: string | undefined): number {
   throw badPosition('must be the id of the last message, a whole number');
 }
 
-function readPlace(id: string | undefined) {
+export function readPlace(id: string | undefined) {
   if (id === undefined) return null;
   const position = readPosition(id);
   if (position === undefined) throw badPosition('must be the id of the last message, such as 1234-56');

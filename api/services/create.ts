@@ -10,6 +10,7 @@ import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
 import { createAgents } from './create-agents.js';
 import { createIdentity } from './create-identity.js';
+import { createCalls } from './calls/create-calls.js';
 import { createAuthoring } from './create-authoring.js';
 import { createEmbed } from './create-embed.js';
 import { createChainRunService } from './chain-runs.js';
@@ -72,6 +73,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     ...createWebhooks({ ...secrets, urlRules, egressAllow: config.egressAllow }),
     ...createIngress({ ...received, runs, urlRules, secrets, events: runCommands.runEvents, log }),
     usage: createUsageService({ db }),
+    ...createCalls({ ...{ config, db, news, temporal, runs, urlRules }, events: runCommands.runEvents, ...agents }),
     ...agents,
     agentWorkflows: createAgentWorkflowService({ db, urlRules, starters: agents.starters }),
     ...createStaged({ db, news, runs, stops: runCommands.runStops, urlRules, starters: agents.starters }),

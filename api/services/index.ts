@@ -23,6 +23,7 @@ import type { IdentityServices } from './create-identity.js';
 import type { UsageService } from './usage.js';
 import type { RunCommandServices } from './create-run-commands.js';
 import type { EmbedServices } from './create-embed.js';
+import type { CallServices } from './calls/create-calls.js';
 import type { AgentServices } from './create-agents.js';
 import type { WebhookServices } from './create-webhooks.js';
 import type { IngressServices } from './ingress/create-ingress.js';
@@ -36,7 +37,8 @@ export interface Services
     StagedServices,
     AgentServices,
     WebhookServices,
-    IngressServices {
+    IngressServices,
+    CallServices {
   readonly workspaces: WorkspaceService;
   readonly tokens: TokenService;
   readonly secrets: SecretService;

@@ -138,13 +138,17 @@ async function* followTopics(deps: Deps, follow: FollowedTopics, signal: AbortSi
   }
 }
 
-interface PagesFrom extends FollowedTopics {
+export interface PagesFrom extends FollowedTopics {
   readonly after: LogPosition;
   readonly bell: Bell;
 }
 
 /** Page after page for as long as anybody reads: at once while there is more, then whenever there is news. */
-async function* pagesFrom({ db, batch }: Deps, from: PagesFrom, signal: AbortSignal): AsyncGenerator<LogPage> {
+export async function* pagesFrom(
+  { db, batch }: Pick<Deps, 'db' | 'batch'>,
+  from: PagesFrom,
+  signal: AbortSignal,
+): AsyncGenerator<LogPage> {
   const { workspaceId, topics, bell } = from;
   const paceMs = isWide(topics) ? WORKSPACE_PACE_MS : RUN_PACE_MS;
   let { after } = from;
@@ -163,7 +167,7 @@ async function* pagesFrom({ db, batch }: Deps, from: PagesFrom, signal: AbortSig
 }
 
 /** Without a position, or with one this database never came to, from now on. */
-async function startOf(
+export async function startOf(
   db: Database,
   after: LogPosition | null,
 ): Promise<{ readonly position: LogPosition; readonly isNew: boolean }> {
@@ -178,7 +182,8 @@ function followNews(news: RunNews, { workspaceId, topics }: FollowedTopics, ring
   return () => stops.forEach((stop) => stop());
 }
 
-const isWide = ({ runs, waits, definitionIds }: Topics): boolean => runs || waits || definitionIds.length > 0;
+const isWide = ({ runs, waits, calls = false, definitionIds }: Topics): boolean =>
+  runs || waits || calls || definitionIds.length > 0;
 
 /** Says now and then that nothing was said for long. */
 function createQuiet(): { readonly lasts: (spoke: boolean) => boolean } {

@@ -1,4 +1,4 @@
-import type { Generated } from 'kysely';
+import type { ColumnType, Generated } from 'kysely';
 import type { Json } from '../../workflows/definition/values.js';
 import type { Created, Jsonb } from './columns.js';
 
@@ -41,8 +41,8 @@ export interface CallTables {
     status: Generated<CallStatus>;
     status_reason: string | null;
     current_agent: string | null;
-    agent_history: Generated<readonly AgentPeriod[]>;
-    metrics: Generated<CallSums>;
+    agent_history: ColumnType<readonly AgentPeriod[], undefined, string>;
+    metrics: ColumnType<CallSums, undefined, string>;
     created_at: Created;
     started_at: Date | null;
     /** Since when somebody listens or speaks. */

@@ -7,6 +7,7 @@ import { markLost } from '../../db/reconcile.js';
 import type { Database } from '../../db/client.js';
 import type { RunRef, StepRecord } from '../../workflows/contract/run.js';
 import { inline, type Json, type Value } from '../../workflows/definition/values.js';
+import { someCall } from '../support/calls.js';
 import { testDatabase, type TestDatabase } from '../support/database.js';
 import { noFlush, seedRun, seedWorkspaces, stepRecord } from '../support/runs.js';
 
@@ -39,18 +40,7 @@ afterAll(() => database.close());
 /** A call whose run is queued. */
 async function seedCall(): Promise<RunRef> {
   const run = await seedRun(db, { trigger: 'call', kind: 'agent_dag', isConversation: true });
-  await insertCall(db, run, {
-    definitionId: 'def_1',
-    workflowSlug: 'desk',
-    userId: 'cust-7',
-    callType: 'voip',
-    phoneNumber: null,
-    direction: 'outbound',
-    roomName: `call-${run.runId}`,
-    userContext: {},
-    metadata: {},
-    isLive: true,
-  });
+  await insertCall(db, run, { ...someCall, definitionId: 'def_1', roomName: `call-${run.runId}` });
   return run;
 }
 
@@ -61,8 +51,9 @@ const rowOf = (run: RunRef) =>
 async function logOf(run: RunRef): Promise<readonly string[]> {
   const events = await callEvents(db, run, { after: 0, limit: 1_000 });
   return events.map(({ data }) =>
-    [data['event'], data['status'], data['previous_agent'], data['role'], data['agent'], data['content']]
-      .filter((each) => each !== undefined && each !== null)
+    ['event', 'status', 'previous_agent', 'role', 'agent', 'content']
+      .map((name) => data[name])
+      .filter((each) => typeof each === 'string')
       .join(' '),
   );
 }
@@ -70,28 +61,27 @@ async function logOf(run: RunRef): Promise<readonly string[]> {
 const listen = (agent: string, seq: number, more: Partial<StepRecord> = {}): StepRecord =>
   stepRecord(`${agent}.listen`, seq, { kind: 'listen', label: agent, status: 'waiting', endedAt: null, ...more });
 
-const heard = (agent: string, seq: number, message: string, more: Partial<StepRecord> = {}): StepRecord =>
+const heard = (agent: string, seq: number, text: string): StepRecord =>
   listen(agent, seq, {
     status: 'completed',
-    output: inline({ text: message }),
+    output: inline({ text }),
     decidedBy: 'user',
     endedAt: 3_000,
-    ...more,
   });
 
-const turnKey = (agent: string, visit: number) => ({ key: `${agent}/${visit}`, nodeId: agent, visit, scope: '' });
+const turnKey = (agent: string) => ({ key: `${agent}/1`, nodeId: agent, visit: 1, scope: '' });
 
-const begin = (run: RunRef, agent: string, visit: number, flushed: readonly StepRecord[]) =>
+const begin = (run: RunRef, agent: string, flushed: readonly StepRecord[]) =>
   beginStep(db, run, {
     step: {
-      ...turnKey(agent, visit),
-      seq: visit * 10,
+      ...turnKey(agent),
+      seq: 10,
       kind: 'agent_turn',
       label: agent,
       input: inline(null),
       round: 0,
     },
-    flush: { ...noFlush, steps: flushed, status: 'running', seq: visit * 10 },
+    flush: { ...noFlush, steps: flushed, status: 'running', seq: 10 },
   });
 
 const answered = (text: string, more: Readonly<Record<string, Json>> = {}): Json => ({
@@ -115,9 +105,9 @@ test('a call follows its run from the first wait to its end, and its log says so
   expect(await rowOf(run)).toMatchObject({ status: 'connecting', connected_at: null });
   await writeFlush(db, run, { ...noFlush, steps: [listen('ana', 2, { said: 'Hello!' })], status: 'waiting', seq: 2 });
   expect(await rowOf(run)).toMatchObject({ status: 'active', current_agent: 'ana' });
-  await begin(run, 'ana', 1, [heard('ana', 3, 'My order?', { said: 'Hello!' })]);
+  await begin(run, 'ana', [heard('ana', 3, 'My order?')]);
   await end(run, 'ana/1', inline(answered('Bo knows.', { outcome: 'handoff' })));
-  await begin(run, 'bo', 1, []);
+  await begin(run, 'bo', []);
   await end(run, 'bo/1', await storeValue(db, run, { json: answered('It is on its way.'), limitBytes: 1 }));
   await writeFlush(db, run, { ...noFlush, steps: [listen('bo', 30)], status: 'waiting', seq: 30 });
   await finish(run, { status: 'completed', reason: 'agent' });
@@ -157,7 +147,7 @@ test('a last word that is written with the end comes before it', async () => {
 test('what a step adds after the end is not told any more', async () => {
   const run = await seedCall();
   await writeFlush(db, run, { ...noFlush, steps: [listen('ana', 1)], status: 'waiting', seq: 1 });
-  await begin(run, 'ana', 1, [heard('ana', 2, 'Hi')]);
+  await begin(run, 'ana', [heard('ana', 2, 'Hi')]);
   await finish(run, { status: 'disconnected', reason: 'hangup' });
   const before = await rowOf(run);
   await end(run, 'ana/1', inline(answered('Too late')));
@@ -168,7 +158,7 @@ test('what a step adds after the end is not told any more', async () => {
 test.each([
   ['the end node', { status: 'timeout', reason: 'silence' }, 'timeout', 'silence'],
   ['an end that says nothing', null, 'completed', null],
-])('%s says how a call ended', async (_, output, status, reason) => {
+])('%s says how a call ended', async (...[, output, status, reason]) => {
   const run = await seedCall();
   await finish(run, output);
   expect(await rowOf(run)).toMatchObject({ status, status_reason: reason, duration_seconds: 0 });
@@ -186,7 +176,7 @@ test('a failed run is a failed call, a cancelled one is disconnected', async () 
 
 test('long words are cut in the log', async () => {
   const run = await seedCall();
-  await begin(run, 'ana', 1, [heard('ana', 1, 'x'.repeat(9_000))]);
+  await begin(run, 'ana', [heard('ana', 1, 'x'.repeat(9_000))]);
   const words = (await callEvents(db, run, { after: 0, limit: 10 })).find(({ data }) => data['role'] === 'user');
   expect(words?.data).toMatchObject({ cut: true, content: 'x'.repeat(8_000) });
 });
@@ -196,8 +186,8 @@ test('writing the same step again says nothing twice', async () => {
   const waiting = { ...noFlush, steps: [listen('ana', 1, { said: 'Hello!' })], status: 'waiting', seq: 1 } as const;
   await writeFlush(db, run, waiting);
   await writeFlush(db, run, waiting);
-  await begin(run, 'ana', 1, [heard('ana', 2, 'Hi')]);
-  await begin(run, 'ana', 1, [heard('ana', 2, 'Hi')]);
+  await begin(run, 'ana', [heard('ana', 2, 'Hi')]);
+  await begin(run, 'ana', [heard('ana', 2, 'Hi')]);
   await end(run, 'ana/1', inline(answered('Good day')));
   await end(run, 'ana/1', inline(answered('Good day')));
   expect((await logOf(run)).filter((line) => line.startsWith('call.transcript'))).toHaveLength(3);

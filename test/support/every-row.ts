@@ -4,12 +4,14 @@ import type { Route } from '../../api/http/route.js';
 import { routes } from '../../api/routes/index.js';
 import { allRoutes } from '../../api/server.js';
 import { roleCapabilities } from '../../api/services/roles.js';
+import { insertCall } from '../../db/calls.js';
 import type { Database } from '../../db/client.js';
 import { storeMessage } from '../../db/ingress-messages.js';
 import { newSeed, derivedId } from '../../db/ids.js';
 import { writeFlush } from '../../db/run-records.js';
 import { storeValue } from '../../db/values.js';
 import { ADMIN_TOKEN, startTestApi, type Person, type TestApi } from './api.js';
+import { someCall } from './calls.js';
 import { openWaitOf } from './commands.js';
 import { noFlush, seedRun, stepRecord } from './runs.js';
 import { silentTemporal } from './silent-temporal.js';
@@ -55,7 +57,7 @@ export async function startEveryRow(): Promise<EveryRow> {
       may: roleCapabilities.viewer,
     },
     refused: ['Bearer', 'Basic YTpi', 'Bearer forged.token.value', `Bearer ${await expired(owner)}`],
-    existing: { ...made, ...(await stored(api, owner)) },
+    existing: { ...made, ...(await stored(api, owner, made['definition_id'] ?? '')) },
     db: api.db,
     strangerWorkspaceId: stranger.workspace.id,
     close: api.close,
@@ -80,7 +82,7 @@ const expired = (person: Person): Promise<string> =>
     .sign(new TextEncoder().encode('somebody else entirely, of 32 bytes'));
 
 /** What no call of the API alone makes: a step of a run, a wait, and a large value. */
-async function stored({ db }: TestApi, owner: Person): Promise<Readonly<Record<string, string>>> {
+async function stored({ db }: TestApi, owner: Person, definitionId: string): Promise<Readonly<Record<string, string>>> {
   const run = { workspaceId: owner.workspace.id, runId: derivedId('run', newSeed()) };
   await seedRun(db, { run });
   await writeFlush(db, run, { ...noFlush, steps: [stepRecord('a', 1)] });
@@ -88,9 +90,13 @@ async function stored({ db }: TestApi, owner: Person): Promise<Readonly<Record<s
   await seedRun(db, { run: session, kind: 'workflow', isConversation: true });
   const message_id = derivedId('msg', newSeed());
   await seedMessage(db, { workspaceId: run.workspaceId, id: message_id });
+  const call = { workspaceId: owner.workspace.id, runId: derivedId('run', newSeed()) };
+  await seedRun(db, { run: call, kind: 'agent_dag', trigger: 'call', isConversation: true });
+  await insertCall(db, call, { ...someCall, definitionId, roomName: `call-${call.runId}` });
   const value = await storeValue(db, run, { json: 'x'.repeat(100), limitBytes: 1 });
   const token = await openWaitOf(db, run);
   return {
+    call_id: call.runId,
     runId: run.runId,
     session_id: session.runId,
     message_id,
