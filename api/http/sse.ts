@@ -122,7 +122,19 @@ function messageText({ id, event, data }: StreamMessage<unknown>): string {
   const lines = [
     ...(id === undefined ? [] : [`id: ${id}`]),
     ...(event === undefined ? [] : [`event: ${event}`]),
-    ...(data === undefined ? [] : [`data: ${JSON.stringify(data)}`]),
+    ...(data === undefined ? [] : [`data: ${jsonText(data)}`]),
   ];
   return `${lines.join('\n')}\n\n`;
+}
+
+const texts = new WeakMap<object, string>();
+
+/** What goes to many callers is written out once. */
+export function jsonText(data: unknown): string {
+  if (typeof data !== 'object' || data === null) return JSON.stringify(data);
+  const known = texts.get(data);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(data);
+  texts.set(data, text);
+  return text;
 }
