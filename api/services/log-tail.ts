@@ -1,43 +1,20 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { createBell, type Bell } from '../../db/listen.js';
-
-/** Part of a log, in its order. */
-export interface Page<P, E> {
-  readonly events: readonly E[];
-  /** Where to read on. */
-  readonly next: P;
-  /** There is more: right now, as soon as transactions under way have ended, or when there is news. */
-  readonly more: 'now' | 'soon' | 'later';
-}
-
-/** A log that many follow: P is a place in it, E an event. */
-export interface LogSource<P, E> {
-  /** Where the log is now. */
-  readonly start: () => Promise<P>;
-  /** What belongs to any of the topics. */
-  readonly read: (after: P, topics: readonly string[]) => Promise<Page<P, E>>;
-  readonly isBefore: (a: P, b: P) => boolean;
-  readonly placeOf: (event: E) => P;
-  /** Every topic the event belongs to. */
-  readonly topicsOf: (event: E) => readonly string[];
-  /** Rings whenever there may be more of a topic. */
-  readonly listen: (topic: string, ring: () => void) => () => void;
-  /** Runs what the tail does by itself, whoever followed first. */
-  readonly inOwnScope: <T>(work: () => T) => T;
-  /** News that come faster are taken together. */
-  readonly paceMs: number;
-}
+import {
+  createIndex,
+  hand,
+  takeJoining,
+  type Handed,
+  type Index,
+  type LogSource,
+  type Page,
+  type Sitting,
+} from './log-seats.js';
 
 /** One reader of a log for all who follow it. */
 export interface Tail<P, E> {
   readonly source: LogSource<P, E>;
   readonly sit: (topics: readonly string[]) => Seat<P, E>;
-}
-
-interface Handed<P, E> {
-  /** Of the first after joining: all behind this place is in it, or comes later. */
-  readonly from?: P;
-  readonly page: Page<P, E>;
 }
 
 /** A follower's place at the reader: it holds few pages, however slowly they are taken. */
@@ -50,18 +27,6 @@ interface Seat<P, E> {
   readonly leave: () => void;
 }
 
-type State = 'away' | 'joining' | 'reading' | 'live' | 'behind';
-
-interface Sitting<P, E> {
-  readonly topics: readonly string[];
-  readonly bell: Bell;
-  state: State;
-  queue: Handed<P, E>[];
-  failure: Error | undefined;
-}
-
-/** Pages a follower may be late by before it has to read by itself. */
-const MOST_PAGES = 8;
 const FIRST_RECHECK_MS = 10;
 const LONGEST_RECHECK_MS = 500;
 const REREAD_MS = 5_000;
@@ -82,72 +47,47 @@ export function createTail<P, E>(source: LogSource<P, E>, onEmpty: () => void): 
         index.fail(error instanceof Error ? error : new Error(String(error)));
       });
   };
-  return {
-    source,
-    sit: (topics) => {
-      const sitting: Sitting<P, E> = { topics, bell: createBell(), state: 'away', queue: [], failure: undefined };
-      return {
-        join: () => {
-          sitting.state = 'joining';
-          sitting.queue = [];
-          index.add(sitting);
-          if (running === undefined) begin();
-          index.bell.ring();
-        },
-        take: () => {
-          if (sitting.failure !== undefined) throw sitting.failure;
-          return sitting.state === 'behind' ? 'behind' : sitting.queue.shift();
-        },
-        heard: (signal) => (sitting.queue.length > 0 ? Promise.resolve() : sitting.bell.heard(signal)),
-        leave: () => {
-          sitting.state = 'away';
-          sitting.queue = [];
-          index.remove(sitting);
-          if (!index.isEmpty()) return;
-          running?.abort();
-          running = undefined;
-          onEmpty();
-        },
-      };
-    },
+  const end = (): void => {
+    running?.abort();
+    running = undefined;
+    onEmpty();
   };
+  const sit: Tail<P, E>['sit'] = (topics) =>
+    seatOf(index, topics, {
+      onJoin: () => running ?? begin(),
+      onLeave: () => {
+        if (index.isEmpty()) end();
+      },
+    });
+  return { source, sit };
 }
 
-type Index<P, E> = ReturnType<typeof createIndex<P, E>>;
-
-/** Who sits where, by topic, so that an event finds its followers and no other is looked at. */
-function createIndex<P, E>({ listen }: LogSource<P, E>) {
-  const bell = createBell();
-  const byTopic = new Map<string, { readonly seats: Set<Sitting<P, E>>; readonly stop: () => void }>();
-  const remove = (sitting: Sitting<P, E>): void => {
-    for (const topic of sitting.topics) {
-      const entry = byTopic.get(topic);
-      if (entry?.seats.delete(sitting) !== true || entry.seats.size > 0) continue;
-      entry.stop();
-      byTopic.delete(topic);
-    }
+function seatOf<P, E>(
+  index: Index<P, E>,
+  topics: readonly string[],
+  { onJoin, onLeave }: { readonly onJoin: () => void; readonly onLeave: () => void },
+): Seat<P, E> {
+  const sitting: Sitting<P, E> = { topics, bell: createBell(), state: 'away', queue: [], failure: undefined };
+  const move = (state: Sitting<P, E>['state']): void => {
+    sitting.state = state;
+    sitting.queue = [];
   };
-  const all = (): Set<Sitting<P, E>> => new Set([...byTopic.values()].flatMap(({ seats }) => [...seats]));
   return {
-    bell,
-    remove,
-    all,
-    add: (sitting: Sitting<P, E>): void => {
-      for (const topic of sitting.topics) {
-        const entry = byTopic.get(topic) ?? { seats: new Set(), stop: listen(topic, bell.ring) };
-        entry.seats.add(sitting);
-        byTopic.set(topic, entry);
-      }
+    join: () => {
+      move('joining');
+      index.add(sitting);
+      onJoin();
+      index.bell.ring();
     },
-    topics: (): readonly string[] => [...byTopic.keys()],
-    seatsOf: (topic: string): Iterable<Sitting<P, E>> => byTopic.get(topic)?.seats ?? [],
-    isEmpty: (): boolean => byTopic.size === 0,
-    fail: (failure: Error): void => {
-      for (const sitting of all()) {
-        remove(sitting);
-        sitting.failure = failure;
-        sitting.bell.ring();
-      }
+    take: () => {
+      if (sitting.failure !== undefined) throw sitting.failure;
+      return sitting.state === 'behind' ? 'behind' : sitting.queue.shift();
+    },
+    heard: (signal) => (sitting.queue.length > 0 ? Promise.resolve() : sitting.bell.heard(signal)),
+    leave: () => {
+      move('away');
+      index.remove(sitting);
+      onLeave();
     },
   };
 }
@@ -190,52 +130,6 @@ function createSweep(): { readonly isDue: () => boolean } {
       return isDue;
     },
   };
-}
-
-/** Who joins while a read is under way may have missed what it reads, and waits for the next. */
-function takeJoining<P, E>(index: Index<P, E>): readonly Sitting<P, E>[] {
-  const joining = [...index.all()].filter(({ state }) => state === 'joining');
-  for (const sitting of joining) sitting.state = 'reading';
-  return joining;
-}
-
-function hand<P, E>(
-  { source, index }: { readonly source: LogSource<P, E>; readonly index: Index<P, E> },
-  page: Page<P, E>,
-  {
-    from,
-    joining,
-    isSweep,
-  }: { readonly from: P; readonly joining: readonly Sitting<P, E>[]; readonly isSweep: boolean },
-): void {
-  const shares = new Map<Sitting<P, E>, E[]>();
-  if (isSweep) for (const sitting of index.all()) if (sitting.state === 'live') shares.set(sitting, []);
-  for (const sitting of joining) if (sitting.state === 'reading') shares.set(sitting, []);
-  for (const event of page.events) {
-    for (const topic of source.topicsOf(event)) {
-      for (const sitting of index.seatsOf(topic)) {
-        if (sitting.state !== 'live' && sitting.state !== 'reading') continue;
-        const share = shares.get(sitting);
-        if (share === undefined) shares.set(sitting, [event]);
-        else if (share.at(-1) !== event) share.push(event);
-      }
-    }
-  }
-  for (const [sitting, events] of shares) {
-    const own = events.length === page.events.length ? page : { ...page, events };
-    give(index, sitting, sitting.state === 'reading' ? { from, page: own } : { page: own });
-  }
-}
-
-function give<P, E>(index: Index<P, E>, sitting: Sitting<P, E>, handed: Handed<P, E>): void {
-  sitting.state = 'live';
-  sitting.queue.push(handed);
-  if (sitting.queue.length > MOST_PAGES) {
-    index.remove(sitting);
-    sitting.state = 'behind';
-    sitting.queue = [];
-  }
-  sitting.bell.ring();
 }
 
 async function patiently<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {

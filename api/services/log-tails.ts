@@ -12,7 +12,8 @@ import {
 } from '../../db/run-events.js';
 import { withScope } from '../../db/scope.js';
 import type { RunRef } from '../../workflows/contract/run.js';
-import { createTail, type LogSource, type Tail } from './log-tail.js';
+import type { LogSource } from './log-seats.js';
+import { createTail, type Tail } from './log-tail.js';
 import { filterOf, topicsOf } from './stream-topics.js';
 
 export type WorkspaceTail = Tail<LogPosition, PlacedEvent>;
