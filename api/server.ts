@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { sql } from 'kysely';
 import type { Database } from '../db/client.js';
-import type Koa from 'koa';
 import { createRunNews } from '../db/listen.js';
 import type { Logger } from '../db/log.js';
 import { openKeys } from '../db/vault/open.js';
-import { createApp } from './app.js';
+import { createServed, type Served } from './app.js';
 import type { ApiConfig } from './config.js';
 import { defaultRateLimits } from './http/config.js';
 import { listen } from './http/listen.js';
@@ -43,12 +42,12 @@ export async function startApi({ config, db, temporal, log }: ApiOptions): Promi
   });
   const services = createServices({ config: { ...config, masterKey }, db, vault, temporal, news, log });
   const stopping = new AbortController();
-  const app = buildApp({ config, db, temporal, log, stopping: stopping.signal }, services);
+  const { app, sockets } = buildServed({ config, db, temporal, log, stopping: stopping.signal }, services);
   const { adminEmail: email, adminPassword: password } = config;
   if (email !== undefined && password !== undefined) await services.auth.ensureAdmin({ email, password });
   const { schedules, runEvents: events } = services;
   const outbox = startOutbox({ db, temporal, schedules, events, log });
-  const { port, close } = await listen(app, config).catch(async (error: unknown) => {
+  const { port, close } = await listen(app, { ...config, upgrade: sockets.upgrade }).catch(async (error: unknown) => {
     await news.close();
     await outbox.stop();
     throw error;
@@ -57,6 +56,7 @@ export async function startApi({ config, db, temporal, log }: ApiOptions): Promi
     port,
     close: async () => {
       stopping.abort();
+      await sockets.close();
       await close();
       await news.close();
       await outbox.stop();
@@ -66,10 +66,10 @@ export async function startApi({ config, db, temporal, log }: ApiOptions): Promi
 }
 
 /** The whole API over its services, not listening yet. */
-export function buildApp({ config, db, temporal, log, stopping }: ApiOptions, services: Services): Koa {
+export function buildServed({ config, db, temporal, log, stopping }: ApiOptions, services: Services): Served {
   const version = readVersion();
   const probes = { database: () => sql`select 1`.execute(db), temporal: temporal.ping };
-  return createApp({
+  return createServed({
     routes: allRoutes(config.smtp === undefined ? [...routes, ...devOutboxRoutes] : routes, {
       version,
       probes,
@@ -79,7 +79,7 @@ export function buildApp({ config, db, temporal, log, stopping }: ApiOptions, se
     db,
     log,
     lowestRole,
-    ...(stopping === undefined ? {} : { streams: { stopping } }),
+    streams: { stopping: stopping ?? new AbortController().signal, mostOfOne: config.streamsPerCaller },
     config: { ...config, version, rateLimits: { ...defaultRateLimits, ...config.rateLimits } },
   });
 }

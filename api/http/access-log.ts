@@ -8,16 +8,21 @@ const saneRequestId = /^[\w.:-]{1,128}$/;
 /** Gives every request its id and writes one line when it is over. */
 export function accessLog(log: Log): Middleware {
   return async (ctx, next) => {
-    const sent = ctx.get('x-request-id');
-    const trace: Trace = {
-      requestId: saneRequestId.test(sent) ? sent : newId('req'),
-      startedAt: performance.now(),
-    };
-    startTrace(ctx, trace);
+    const trace = beginTrace(ctx);
     ctx.set('X-Request-Id', trace.requestId);
     ctx.res.once('close', () => log.info(line(ctx, trace), 'request'));
     await next();
   };
+}
+
+export function beginTrace(ctx: Context): Trace {
+  const sent = ctx.get('x-request-id');
+  const trace: Trace = {
+    requestId: saneRequestId.test(sent) ? sent : newId('req'),
+    startedAt: performance.now(),
+  };
+  startTrace(ctx, trace);
+  return trace;
 }
 
 function line(ctx: Context, trace: Trace): Record<string, unknown> {

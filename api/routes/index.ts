@@ -32,6 +32,7 @@ import { sessionRoutes } from './user-sessions.js';
 import { serviceAccountRoutes } from './service-accounts.js';
 import { signupRequestRoutes } from './signup-requests.js';
 import { tenantRoutes } from './tenants.js';
+import { socketRoutes } from './sockets.js';
 import { ssoRoutes } from './sso.js';
 import { tokenRoutes } from './tokens.js';
 import { usageRoutes } from './usage.js';
@@ -76,6 +77,7 @@ export const routes: readonly Route[] = [
   ...eventRoutes,
   ...runReadRoutes,
   ...runStreamRoutes,
+  ...socketRoutes,
   ...deploymentRoutes,
   ...publicRuntimeRoutes,
   ...ssoRoutes,
