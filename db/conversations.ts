@@ -42,7 +42,7 @@ export const spokenSteps = (db: Database, { workspaceId, runId }: RunRef): Promi
     .orderBy('run_steps.key')
     .execute();
 
-/** Who is waited for: the user, if anybody listens to them. */
+/** Who is waited for: the user, if anybody listens to them; an event only where there is nobody else. */
 export async function waitingNode(
   db: Database,
   { workspaceId, runId }: RunRef,
@@ -53,6 +53,7 @@ export async function waitingNode(
     .where('run_id', '=', runId)
     .where('status', '=', 'pending')
     .orderBy(sql`kind <> 'message'`)
+    .orderBy(sql`kind = 'event'`)
     .orderBy('created_at')
     .executeTakeFirst();
   return row ?? null;

@@ -15,6 +15,7 @@ import * as vault from './migrations/012-vault.js';
 import * as principal from './migrations/013-principal.js';
 import * as sessionLocation from './migrations/014-session-location.js';
 import * as agents from './migrations/015-agents.js';
+import * as calls from './migrations/016-calls.js';
 
 const migrations: Record<string, Migration> = {
   '001-foundation': foundation,
@@ -32,6 +33,7 @@ const migrations: Record<string, Migration> = {
   '013-principal': principal,
   '014-session-location': sessionLocation,
   '015-agents': agents,
+  '016-calls': calls,
 };
 
 /** Brings the schema up to date; safe to call from any number of processes at once. Answers the names applied. */

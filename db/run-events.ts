@@ -59,6 +59,7 @@ export interface LogFilter {
   readonly runs: boolean;
   readonly waits: boolean;
   readonly calls: boolean;
+  readonly callIds: readonly string[];
   readonly runIds: readonly string[];
   readonly definitionIds: readonly string[];
 }
@@ -120,11 +121,12 @@ const toEvent = ({ run_id, seq, type, data, at, xid, id }: EventRow) => ({
   position: { xid, id },
 });
 
-function matching({ runs, waits, calls, runIds, definitionIds }: LogFilter): RawBuilder<unknown> {
+function matching({ runs, waits, calls, callIds, runIds, definitionIds }: LogFilter): RawBuilder<unknown> {
   const parts = [sql`false`];
   if (runs) parts.push(sql`type = 'run'`);
   if (waits) parts.push(sql`type in ('wait', 'vote')`);
   if (calls) parts.push(sql`type = 'call'`);
+  if (callIds.length > 0) parts.push(sql`(type = 'call' and run_id = any(${callIds}))`);
   if (runIds.length > 0) parts.push(sql`run_id = any(${runIds})`);
   if (definitionIds.length > 0) parts.push(sql`(type = 'run' and data->>'definition_id' = any(${definitionIds}))`);
   return sql.join(parts, sql` or `);

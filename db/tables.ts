@@ -1,5 +1,6 @@
 import type { AdmissionTables } from './tables/admission.js';
 import type { AgentTables } from './tables/agents.js';
+import type { CallTables } from './tables/calls.js';
 import type { AuditTables } from './tables/audit.js';
 import type { DefinitionTables } from './tables/definitions.js';
 import type { IdentityTables } from './tables/identity.js';
@@ -18,6 +19,7 @@ export interface Tables
     IdentityTables,
     AuditTables,
     AgentTables,
+    CallTables,
     AdmissionTables,
     KeyTables,
     SsoTables,

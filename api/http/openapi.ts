@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Auth } from '../actor.js';
+import { wantedScopes, type WantedScope } from '../services/scopes.js';
 import { paramNames } from './paths.js';
 import { createSchemaWriter, type JsonObject, type OpenApiVersion, type SchemaWriter } from './openapi-schema.js';
 import { eventStreamType, type Route } from './route.js';
@@ -69,13 +70,18 @@ function socketFrames({ id, socket }: Route, schemas: SchemaWriter): JsonObject 
 function rights({ can, scope, role, mfa, verified }: Route): { readonly description?: string } {
   const needs = [
     ...(can === undefined ? [] : [`the capability \`${can}\``]),
-    ...(scope === undefined ? [] : [`the scope \`${scope}\``]),
+    ...(scope === undefined ? [] : [`the scope ${inWords(scope)}`]),
     ...(role === undefined ? [] : [`the role \`${role}\` in the organisation`]),
     ...(mfa === 'sensitive' ? ['a second factor where the organisation asks for one'] : []),
     ...(verified === true ? ['a proved e-mail address'] : []),
   ];
   return needs.length === 0 ? {} : { description: `Needs ${needs.join(', ')}.` };
 }
+
+const inWords = (scope: WantedScope): string =>
+  wantedScopes(scope)
+    .map((each) => `\`${each}\``)
+    .join(' or ');
 
 const bearerOrKey = [{ bearer: [] }, { apiKey: [] }];
 const security: Readonly<Record<Auth, readonly JsonObject[]>> = {

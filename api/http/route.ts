@@ -4,7 +4,7 @@ import type { Location, Role } from '../../db/tables.js';
 import type { Actor, Auth, Capability } from '../actor.js';
 import type { MfaNeed } from '../services/asked.js';
 import type { Services } from '../services/index.js';
-import type { Scope } from '../services/scopes.js';
+import type { WantedScope } from '../services/scopes.js';
 import type { SocketSpec } from './sockets.js';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -120,8 +120,8 @@ export interface RouteSpec<P extends string, Q extends z.ZodType, B extends z.Zo
   readonly tag: string;
   readonly auth: Auth;
   readonly can?: Capability;
-  /** Of `tenant` rows; a wildcard of its namespace grants it too. */
-  readonly scope?: Scope;
+  /** Of `tenant` rows; of several, any will do. A wildcard of its namespace grants it too. */
+  readonly scope?: WantedScope;
   /** The weakest role in the organisation that may; of `tenant` rows. */
   readonly role?: Role;
   /** Default `normal`. */

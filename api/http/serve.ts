@@ -19,7 +19,7 @@ import { anonymous, type Actor, type Capability } from '../actor.js';
 import { withOrigin } from '../services/audit-origin.js';
 import { locationOf } from '../location.js';
 import { atLeast } from '../services/roles.js';
-import { hasScope } from '../services/scopes.js';
+import { hasScope, wantedScopes } from '../services/scopes.js';
 import { Download, EventStream, type Request, type Route } from './route.js';
 import { inScope, scopeOf } from './scope.js';
 import { snapshotOf, type TakeSnapshot } from './snapshot.js';
@@ -162,7 +162,10 @@ function checkRights({ can, scope, role }: Route, actor: Actor, { lowestRole }: 
       `This needs the capability "${can}"${least === undefined ? '' : `, which starts at the role "${least}"`}.`,
     );
   }
-  if (scope !== undefined && !hasScope(actor.scopes, scope)) throw forbidden(`This needs the scope "${scope}".`);
+  const wanted = wantedScopes(scope);
+  if (wanted.length > 0 && !wanted.some((each) => hasScope(actor.scopes, each))) {
+    throw forbidden(`This needs the scope ${wanted.map((each) => `"${each}"`).join(' or ')}.`);
+  }
   if (role !== undefined && (actor.role === null || !atLeast(actor.role, role))) {
     throw forbidden(`This needs the role "${role}" in the organisation, or a stronger one.`);
   }

@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type Koa from 'koa';
 import type { Context } from 'koa';
 import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws';
+import type { Actor } from '../actor.js';
 import { beginTrace } from './access-log.js';
 import { readCookies } from './cookies.js';
 import { describeError, redactValues, type Log } from './log.js';
@@ -13,8 +14,8 @@ import { rateCaller } from './rate-limit.js';
 import type { Route } from './route.js';
 import { admit, authorise, checkQuery, type Guarded } from './serve.js';
 import { defaultSession, runSession, type Ended, type SessionSettings } from './socket-session.js';
-import { closingOf, closings, type Closing } from './sockets.js';
-import type { Trace } from './trace.js';
+import { closingOf, closings, type Closing, type SocketSpec } from './sockets.js';
+import { traceOf, type Trace } from './trace.js';
 import { validate } from './validate.js';
 
 export type Upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
@@ -132,7 +133,8 @@ interface Admitted extends Pick<Parameters<typeof runSession>[1], 'row' | 'socke
   readonly leave: () => void;
 }
 
-async function prepare({ deps, open }: Serving, row: Route, ctx: Context): Promise<Admitted | Closing> {
+async function prepare(serving: Serving, row: Route, ctx: Context): Promise<Admitted | Closing> {
+  const { deps, open } = serving;
   const { socket } = row;
   if (socket === undefined) return closings.broken;
   const { token } = ctx.query;
@@ -140,12 +142,25 @@ async function prepare({ deps, open }: Serving, row: Route, ctx: Context): Promi
   if (typeof token === 'string' && token !== '') ctx.req.headers.authorization ??= `Bearer ${token}`;
   const caller = { params: {}, cookies: readCookies(ctx.req.headers.cookie) };
   const guarded = { row, deps };
-  const actor = await admit(guarded, ctx, caller);
+  const guest = await guestOf(serving, socket, ctx);
+  const actor = guest ?? (await admit(guarded, ctx, caller));
+  traceOf(ctx).actor = actor;
   checkQuery(ctx, 422);
   const query = row.query === undefined ? {} : validate(row.query, { ...ctx.query }, { place: 'query', status: 422 });
-  const recheck = async (): Promise<void> => void (await authorise(guarded, ctx, caller));
+  // a guest was let in for as long as what it was let into goes on
+  const recheck = async (): Promise<void> =>
+    guest === null ? void (await authorise(guarded, ctx, caller)) : Promise.resolve();
   const leave = open.enter(rateCaller('api', ctx, { actor }).key);
   return { row, socket, actor, query, recheck, leave };
+}
+
+/** Only a JWT can be a guest's token; looking at one costs no query, but a point of the address. */
+async function guestOf({ deps }: Serving, { guest }: SocketSpec, ctx: Context): Promise<Actor | null> {
+  const [, token] = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+) *$/i.exec(ctx.req.headers.authorization ?? '') ?? [];
+  if (guest === undefined || token === undefined) return null;
+  const actor = await guest(token, deps.services);
+  if (actor !== null) await deps.limiter.take(ctx, 'api', rateCaller('api', ctx));
+  return actor;
 }
 
 async function serveSocket(serving: Serving, ws: WebSocket, admitted: Admitted | Closing): Promise<Ended> {

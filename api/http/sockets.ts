@@ -47,8 +47,12 @@ export interface SocketSpec {
   readonly sent: z.ZodType;
   /** Frames of the server, for the documents. */
   readonly received: z.ZodType;
+  /** Who a token lets in that is no credential of the API; null: nobody. */
+  readonly guest?: Guest;
   readonly open: (socket: Socket, services: Services) => Promise<FrameListener>;
 }
+
+type Guest = (token: string, services: Services) => Promise<Actor | null>;
 
 type SocketRowSpec<Q extends z.ZodType, F extends z.ZodType> = Pick<
   RouteSpec<string, Q, z.ZodUnknown, z.ZodType>,
@@ -58,12 +62,13 @@ type SocketRowSpec<Q extends z.ZodType, F extends z.ZodType> = Pick<
   readonly query: Q;
   readonly sent: F;
   readonly received: z.ZodType;
+  readonly guest?: Guest;
   readonly open: (socket: Socket<z.output<Q>>, services: Services) => Promise<(frame: z.output<F>) => Promise<void>>;
 };
 
 /** A row that becomes a WebSocket: whoever asks without an upgrade is told so. */
 export function socketRoute<Q extends z.ZodType, F extends z.ZodType>(spec: SocketRowSpec<Q, F>): Route {
-  const { sent, received, open, ...row } = spec;
+  const { sent, received, guest, open, ...row } = spec;
   return route({
     ...row,
     method: 'GET',
@@ -71,7 +76,7 @@ export function socketRoute<Q extends z.ZodType, F extends z.ZodType>(spec: Sock
     reply: received,
     errors: { 426: 'Asked without an upgrade to a WebSocket.' },
     // -- reason: `sent` and `query` have been checked before what was opened sees them
-    socket: { sent, received, open: open as unknown as SocketSpec['open'] },
+    socket: { sent, received, ...(guest === undefined ? {} : { guest }), open: open as unknown as SocketSpec['open'] },
     handle: () =>
       Promise.reject(
         new ApiError(426, 'This is a WebSocket: connect with one, with Upgrade: websocket.', {

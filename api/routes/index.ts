@@ -5,6 +5,9 @@ import { apiKeyRoutes } from './api-keys.js';
 import { approvalRoutes } from './approvals.js';
 import { auditRoutes } from './audit.js';
 import { authRoutes } from './auth.js';
+import { callAnalyticsRoutes } from './call-analytics.js';
+import { callStreamRoutes } from './call-streams.js';
+import { callRoutes } from './calls.js';
 import { chainRoutes } from './chains.js';
 import { definitionRoutes } from './definitions.js';
 import { inviteRoutes } from './invites.js';
@@ -82,4 +85,7 @@ export const routes: readonly Route[] = [
   ...publicRuntimeRoutes,
   ...ssoRoutes,
   ...usageRoutes,
+  ...callRoutes,
+  ...callStreamRoutes,
+  ...callAnalyticsRoutes,
 ];

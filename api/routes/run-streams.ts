@@ -8,25 +8,25 @@ import { StreamData } from './run-schemas.js';
 const reading = { method: 'GET', tag: 'runs', auth: 'member', can: 'run.read' } as const;
 
 /** Clients that cannot set a header say it in the query. */
-const lastSeen = z.string().max(100).optional().meta({ description: 'The same as the header Last-Event-ID' });
+export const lastSeen = z.string().max(100).optional().meta({ description: 'The same as the header Last-Event-ID' });
 
 const badPosition = (message: string) =>
   invalid([{ field: 'Last-Event-ID', loc: ['header', 'Last-Event-ID'], message }]);
 
 /** A browser that never had one sends an empty one. */
-function lastEventId(headers: IncomingHttpHeaders, given: string | undefined): string | undefined {
+export function lastEventId(headers: IncomingHttpHeaders, given: string | undefined): string | undefined {
   const { 'last-event-id': header } = headers;
   const id = typeof header === 'string' && header !== '' ? header : given;
   return id === '' ? undefined : id;
 }
 
-function readSeq(id: string | undefined): number {
+export function readSeq(id: string | undefined): number {
   if (id === undefined) return 0;
   if (/^\d{1,9}$/.test(id)) return Number(id);
   throw badPosition('must be the id of the last message, a whole number');
 }
 
-function readPlace(id: string | undefined) {
+export function readPlace(id: string | undefined) {
   if (id === undefined) return null;
   const position = readPosition(id);
   if (position === undefined) throw badPosition('must be the id of the last message, such as 1234-56');

@@ -3,6 +3,7 @@ import { JsonValue } from '../http/schemas.js';
 import { socketRoute } from '../http/sockets.js';
 import type { Route } from '../http/route.js';
 import { eventNames } from '../services/event-names.js';
+import { joinCall, openCallSocket } from '../services/calls/call-socket.js';
 import { openRunSocket } from '../services/run-socket.js';
 import { readPosition } from '../services/stream-topics.js';
 
@@ -31,7 +32,7 @@ const topics = z.array(z.string().max(100)).min(1).max(50);
 const RunFrame = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('subscribe'),
-    topics: topics.meta({ description: 'runs, waits, calls, run:<id>, definition:<id>' }),
+    topics: topics.meta({ description: 'runs, waits, calls, run:<id>, call:<id>, definition:<id>' }),
     events: z.array(z.enum(eventNames)).min(1).max(50).optional(),
     after: Position.optional(),
   }),
@@ -55,6 +56,31 @@ const RunSocketFrame = z
   })
   .meta({ id: 'RunSocketFrame', description: 'A frame of /ws/runs' });
 
+const CallId = z.string().min(1).max(100);
+
+const CallFrame = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('subscribe'),
+    call_id: CallId.optional().meta({ description: 'Without one: every call, as before the first subscription' }),
+    after: Position.optional(),
+  }),
+  z.object({ type: z.literal('unsubscribe'), call_id: CallId.optional() }),
+  z.object({ type: z.literal('ping') }),
+]);
+
+const CallSocketFrame = z
+  .object({
+    type: z.string().meta({
+      description:
+        'connected, subscribed, unsubscribed, pong, error, call.started, call.agent_changed, call.transcript, call.ended, call.failed',
+    }),
+    id: z.string().optional().meta({ description: 'Of an event: where to go on behind' }),
+    call_id: z.string().optional(),
+    timestamp: z.iso.datetime(),
+    data: JsonValue,
+  })
+  .meta({ id: 'CallSocketFrame', description: 'A frame of /ws/calls' });
+
 /** Rows that become WebSockets. */
 export const socketRoutes: readonly Route[] = [
   socketRoute({
@@ -68,5 +94,18 @@ export const socketRoutes: readonly Route[] = [
     sent: RunFrame,
     received: RunSocketFrame,
     open: (socket, { streams }) => openRunSocket(socket, streams.log),
+  }),
+  socketRoute({
+    id: 'calls.socket',
+    path: '/ws/calls',
+    summary: 'Calls as they go, over a WebSocket: all of the workspace, or those that are subscribed to',
+    tag: 'calls',
+    auth: 'tenant',
+    scope: 'calls:read',
+    query: Query,
+    sent: CallFrame,
+    received: CallSocketFrame,
+    guest: (token, { calls }) => joinCall(token, calls),
+    open: (socket, { streams }) => openCallSocket(socket, streams.log),
   }),
 ];

@@ -9,6 +9,8 @@ const AUDIENCE = 'keelson-api';
 const ALGORITHM = 'HS256';
 
 export const ACCESS_TOKEN_SECONDS = 30 * 60;
+/** Whoever is given a call joins it soon. */
+export const JOIN_TOKEN_SECONDS = 15 * 60;
 
 export interface AccessClaims {
   readonly userId: string;
@@ -29,6 +31,14 @@ export interface ServiceAccountClaims {
   readonly expiresAt: Date;
 }
 
+/** The call a token lets into. */
+export interface JoinClaims {
+  readonly callId: string;
+  readonly roomName: string;
+  readonly workspaceId: string;
+  readonly tenantId: string;
+}
+
 /** Whose token it is; what it may is looked up, so that a revoked or weakened one opens nothing. */
 export type Verified =
   | { readonly kind: 'user'; readonly userId: string; readonly sessionId: string; readonly payload: JWTPayload }
@@ -41,6 +51,10 @@ export interface TokenSigner {
   readonly verifyAccess: (token: string) => Promise<Verified | null>;
   /** The `jti` of a service account's refresh token; null when it is none. */
   readonly verifyServiceAccount: (token: string) => Promise<string | null>;
+  /** Lets its holder into one call. */
+  readonly signJoin: (claims: JoinClaims) => Promise<string>;
+  /** null for a token that is expired, of another kind or not ours. */
+  readonly verifyJoin: (token: string) => Promise<JoinClaims | null>;
   /** Names the key that signs, as `kid`. */
   readonly keyId: string;
   /**
@@ -77,6 +91,8 @@ export function createTokenSigner(masterKey: Buffer): TokenSigner {
       const isOne = payload?.['type'] === 'refresh' && payload.sub?.startsWith(SERVICE_ACCOUNT) === true;
       return isOne ? (payload.jti ?? null) : null;
     },
+    signJoin: (claims) => sign(joinPayload(claims)),
+    verifyJoin: async (token) => joinOf(await verifiedPayload(token, { key: accessKey, keyId })),
     issueRefresh: (sessionId) => {
       const body = `${sessionId}.${randomToken()}`;
       return `${body}.${hmacToken(refreshKey, body)}`;
@@ -91,6 +107,7 @@ export function createTokenSigner(masterKey: Buffer): TokenSigner {
 
 const USER = 'user:';
 const SERVICE_ACCOUNT = 'service-account:';
+const CALL = 'call:';
 const now = (): number => Math.floor(Date.now() / 1_000);
 
 /** The claims of the Agent Studio and the Service surface side by side. */
@@ -129,6 +146,28 @@ function serviceAccountPayload(use: 'access' | 'refresh', claims: ServiceAccount
     nbf: begin,
     exp: use === 'access' ? Math.min(end, begin + ACCESS_TOKEN_SECONDS) : end,
   };
+}
+
+function joinPayload({ callId, roomName, workspaceId, tenantId }: JoinClaims): JWTPayload {
+  return {
+    sub: `${CALL}${callId}`,
+    jti: newId('jwt'),
+    ws: workspaceId,
+    tenant_id: tenantId,
+    room: roomName,
+    type: 'call',
+    token_use: 'call',
+    iat: now(),
+    nbf: now(),
+    exp: now() + JOIN_TOKEN_SECONDS,
+  };
+}
+
+function joinOf(payload: JWTPayload | null): JoinClaims | null {
+  if (payload?.['type'] !== 'call') return null;
+  const { sub = '', ws: workspaceId, tenant_id: tenantId, room: roomName } = payload;
+  const isWhole = typeof workspaceId === 'string' && typeof tenantId === 'string' && typeof roomName === 'string';
+  return isWhole ? { callId: sub.slice(CALL.length), roomName, workspaceId, tenantId } : null;
 }
 
 function holderOf(payload: JWTPayload): Verified | null {

@@ -8,6 +8,7 @@ import type { TemporalGateway } from '../temporal/gateway.js';
 import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
 import { createIdentity } from './create-identity.js';
+import { createCalls } from './calls/create-calls.js';
 import { createAuthoring } from './create-authoring.js';
 import { createEmbed } from './create-embed.js';
 import { createChainRunService } from './chain-runs.js';
@@ -45,6 +46,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
   const identity = createIdentity({ config, ...secrets, audit, log });
   const runCommands = createRunCommands({ db, temporal, log, news, runs, urlRules });
+  const streams = createStreamService({ db, news });
   return {
     ...identity,
     workspaces: createWorkspaceService(secrets),
@@ -55,7 +57,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     runs,
     runReads: createRunReadService({ db }),
     explain: createExplainService({ db, temporal }),
-    streams: createStreamService({ db, news }),
+    streams,
     chains: createChainService({ db, urlRules, secrets, schedules }),
     chainRuns: createChainRunService({ db, runs, urlRules, secrets }),
     approvals: createApprovalService({ db, runs, audit }),
@@ -63,6 +65,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     ...createAuthoring({ db, secrets, schedules, temporal, runs, news, urlRules }),
     ...runCommands,
     usage: createUsageService({ db }),
+    ...createCalls({ config, db, news, log: streams.log, temporal, runs, urlRules, events: runCommands.runEvents }),
     ...createEmbed({ db, sessions: runCommands.workflowSessions }),
   };
 }

@@ -27,6 +27,12 @@ interface KindRules {
 }
 
 const rules: Readonly<Record<DocumentKind, KindRules>> = {
+  agent_dag: {
+    // publishing does not end a pause
+    published: (status) => (status === 'paused' ? 'paused' : 'published'),
+    afterDraft: () => Promise.resolve(),
+    afterLive: () => Promise.resolve(false),
+  },
   workflow: {
     published: () => 'published',
     afterDraft: () => Promise.resolve(),

@@ -18,6 +18,8 @@ export const vaultDocument = (store: SecretStore, change: SecretChange): Promise
   vaults[change.kind](store, change);
 
 const vaults: Readonly<Record<DocumentKind, (store: SecretStore, change: SecretChange) => Promise<Json>>> = {
+  // it names agents only
+  agent_dag: (_, { document }) => Promise.resolve(document),
   chain: async (store, { workspaceId, slug, document, previous }) => {
     // -- reason: the chain dialect parsed both
     const of = { slug, document: document as unknown as ChainDocument };

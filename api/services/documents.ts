@@ -1,4 +1,6 @@
 import { graphAlone } from '../../workflows/definition/alone.js';
+import type { DagDocument } from '../../workflows/definition/agents/dag-document.js';
+import { compileDag, dagAlone } from '../../workflows/definition/agents/dag-plan.js';
 import type { ChainDocument } from '../../workflows/definition/chain.js';
 import { compileChain } from '../../workflows/definition/chain-plan.js';
 import type { GraphDocument } from '../../workflows/definition/graph.js';
@@ -39,19 +41,33 @@ export function compileDocument(kind: DocumentKind, document: Json, context: Com
   return { plan: null, problems: [...compiled.problems, problem] };
 }
 
-/** Compiles one node, with its body, of a document that may be unfinished elsewhere; null when it has no such node. */
-export function compileAlone(
-  kind: DocumentKind,
+type Alone = (
   document: Json,
-  { nodeId, context }: { readonly nodeId: string; readonly context: CompileContext },
-): Compilation | null {
-  if (kind === 'chain') {
+  asked: { readonly nodeId: string; readonly context: CompileContext },
+) => Compilation | null;
+
+/** How one node of each kind's documents is compiled without the others. */
+const alone: Readonly<Record<DocumentKind, Alone>> = {
+  chain: (document, { nodeId }) => {
     const plan = compileChain(document as unknown as ChainDocument); // -- reason: parsed before it was written
     return plan?.nodes[nodeId] === undefined ? null : { plan, problems: [] };
-  }
-  const alone = graphAlone(document as unknown as GraphDocument, nodeId); // -- reason: as above
-  return alone === null ? null : compileGraph(alone, context);
-}
+  },
+  workflow: (document, { nodeId, context }) => {
+    const graph = graphAlone(document as unknown as GraphDocument, nodeId); // -- reason: as above
+    return graph === null ? null : compileGraph(graph, context);
+  },
+  agent_dag: (document, { nodeId, context }) => {
+    const dag = dagAlone(document as unknown as DagDocument, { nodeId, context }); // -- reason: as above
+    return dag === null ? null : compileDag(dag, context);
+  },
+};
+
+/** Compiles one node, with its body, of a document that may be unfinished elsewhere; null when it has no such node. */
+export const compileAlone = (
+  kind: DocumentKind,
+  document: Json,
+  asked: { readonly nodeId: string; readonly context: CompileContext },
+): Compilation | null => alone[kind](document, asked);
 
 export const isBlocker = ({ severity }: GraphProblem): boolean => severity === 'blocker';
 

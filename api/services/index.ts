@@ -21,9 +21,10 @@ import type { IdentityServices } from './create-identity.js';
 import type { UsageService } from './usage.js';
 import type { RunCommandServices } from './create-run-commands.js';
 import type { EmbedServices } from './create-embed.js';
+import type { CallServices } from './calls/create-calls.js';
 
 /** The rules behind the routes; each is made by `createX(deps)` in its own file. */
-export interface Services extends RunCommandServices, IdentityServices, EmbedServices {
+export interface Services extends RunCommandServices, IdentityServices, EmbedServices, CallServices {
   readonly workspaces: WorkspaceService;
   readonly tokens: TokenService;
   readonly secrets: SecretService;

@@ -30,7 +30,7 @@ interface Seat<P, E> {
 const FIRST_RECHECK_MS = 10;
 const LONGEST_RECHECK_MS = 500;
 const REREAD_MS = 5_000;
-const SWEEP_MS = 10_000;
+const SWEEP_MS = 4_500;
 /** A database that is away for so long is not waited for: followers are told, and come back by themselves. */
 const RETRY_PAUSES_MS = [100, 300, 1_000, 2_000];
 

@@ -73,7 +73,7 @@ function workspaceSource({ db, news, batch }: LogTailDeps, workspaceId: string):
     topicsOf,
     // whoever follows only certain runs is not woken by all the others
     listen: (topic, ring) => {
-      const [, runId] = /^run:(.*)$/.exec(topic) ?? [];
+      const [, runId] = /^(?:run|call):(.*)$/.exec(topic) ?? [];
       return news.follow({ workspaceId, ...(runId === undefined ? {} : { runId }), rereads: false }, ring);
     },
     inOwnScope: rightsOf(workspaceId),

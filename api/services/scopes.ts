@@ -60,6 +60,12 @@ export const allScopes: ReadonlySet<string> = new Set<string>([...scopes, ...ope
 export const hasScope = (held: ReadonlySet<string>, wanted: string): boolean =>
   held.has(wanted) || held.has(`${wanted.split(':')[0] ?? ''}:*`);
 
+/** A scope that a route asks for, or several of which any will do. */
+export type WantedScope = Scope | readonly [Scope, ...Scope[]];
+
+export const wantedScopes = (wanted: WantedScope | undefined): readonly Scope[] =>
+  wanted === undefined ? [] : [wanted].flat();
+
 /** What a key with these scopes may on the surfaces that ask for capabilities. */
 const capabilitiesOf: Readonly<Record<string, readonly Capability[]>> = {
   'agents:read': ['workflow.read'],

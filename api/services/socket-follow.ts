@@ -17,7 +17,8 @@ export interface SocketFollowing {
   /** The frame of an event; undefined for what this socket is not told. */
   readonly frameOf: (event: PlacedEvent) => string | undefined;
   /** Says where the log is after a while in which nothing was said. */
-  readonly positionFrame: (position: string) => string;
+  readonly positionFrame?: (position: string) => string;
+  readonly onSent?: (event: PlacedEvent) => void;
 }
 
 /** A client that takes nothing more is not read for; one that does not take it for long is closed by `room`. */
@@ -33,11 +34,13 @@ export function createSocketFollow(following: SocketFollowing): SocketFollow {
         const frame = following.frameOf(event);
         if (frame !== undefined) socket.send(frame);
         place = event.position;
+        following.onSent?.(event);
         await socket.room();
         if (signal.aborted) return;
       }
       place = page.next;
-      if (quiet.lasts(page.events.length > 0)) socket.send(following.positionFrame(positionText(place)));
+      const frame = quiet.lasts(page.events.length > 0) ? following.positionFrame?.(positionText(place)) : undefined;
+      if (frame !== undefined) socket.send(frame);
     }
   };
   return {
@@ -60,10 +63,10 @@ export function createSocketFollow(following: SocketFollowing): SocketFollow {
 }
 
 /** What goes to many sockets is written out once; `key` says what of it differs between them. */
-export function createFrames(write: (event: PlacedEvent, key: string) => string) {
-  const made = new WeakMap<PlacedEvent, Map<string, string>>();
-  return (event: PlacedEvent, key: string): string => {
-    const ofEvent = made.get(event) ?? new Map<string, string>();
+export function createFrames<T extends string | undefined>(write: (event: PlacedEvent, key: string) => T) {
+  const made = new WeakMap<PlacedEvent, Map<string, T>>();
+  return (event: PlacedEvent, key: string): T => {
+    const ofEvent = made.get(event) ?? new Map<string, T>();
     made.set(event, ofEvent);
     const known = ofEvent.get(key);
     if (known !== undefined) return known;

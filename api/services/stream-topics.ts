@@ -8,8 +8,8 @@ export type Topics = readonly string[];
 
 const MOST_TOPICS = 50;
 const wholeTopics: ReadonlySet<string> = new Set(['runs', 'waits', 'calls']);
-const ofOne = /^(run|definition):(\w{1,64})$/;
-const choice = 'runs, waits, calls, run:<id> or definition:<id>';
+const ofOne = /^(run|definition|call):(\w{1,64})$/;
+const choice = 'runs, waits, calls, run:<id>, call:<id> or definition:<id>';
 
 /** `run:<id>,runs,waits,calls,definition:<id>`. */
 export const readTopics = (text: string): Topics =>
@@ -39,6 +39,7 @@ export const filterOf = (topics: Topics): LogFilter => ({
   runs: topics.includes('runs'),
   waits: topics.includes('waits'),
   calls: topics.includes('calls'),
+  callIds: idsOf(topics, 'call'),
   runIds: idsOf(topics, 'run'),
   definitionIds: idsOf(topics, 'definition'),
 });
@@ -47,6 +48,7 @@ export const filterOf = (topics: Topics): LogFilter => ({
 export async function checkTopics(db: Database, workspaceId: string, topics: Topics): Promise<void> {
   for (const [table, what] of [
     ['runs', 'run'],
+    ['runs', 'call'],
     ['definitions', 'definition'],
   ] as const) {
     const ids = idsOf(topics, what);
@@ -63,7 +65,7 @@ export function topicsOf({ run_id, type, data }: LoggedEvent): Topics {
   return [
     ...(type === 'run' ? ['runs'] : []),
     ...(type === 'wait' || type === 'vote' ? ['waits'] : []),
-    ...(type === 'call' ? ['calls'] : []),
+    ...(type === 'call' ? ['calls', `call:${run_id}`] : []),
     `run:${run_id}`,
     ...(type === 'run' && typeof definitionId === 'string' ? [`definition:${definitionId}`] : []),
   ];

@@ -12,6 +12,7 @@ import type { RunRef, RunStatus } from '../../workflows/contract/run.js';
 import type { Json } from '../../workflows/definition/values.js';
 import { notFound } from '../http/errors.js';
 import { EventStream, type StreamMessage } from '../http/route.js';
+import type { Page } from './log-seats.js';
 import { followTail } from './log-tail.js';
 import { createLogTails, wholeRun, type LogTails } from './log-tails.js';
 import { hasEnded } from './run-view.js';
@@ -42,6 +43,8 @@ export interface LogReader {
     from: { readonly topics: Topics; readonly after: LogPosition },
     signal: AbortSignal,
   ) => AsyncIterable<LogPage>;
+  /** The log of one run from behind a `seq`. */
+  readonly runPages: (run: RunRef, after: number, signal: AbortSignal) => AsyncIterable<Page<number, LoggedEvent>>;
 }
 
 export interface Start {
@@ -76,6 +79,7 @@ export function createStreamService({ db, news, batch = BATCH }: StreamDeps): St
       check: (workspaceId, topics) => checkTopics(db, workspaceId, topics),
       start: (after) => startOf(db, after),
       pages: (workspaceId, from, signal) => followTail(deps.tails.ofWorkspace(workspaceId), from, signal),
+      runPages: (run, after, signal) => followTail(deps.tails.ofRun(run), { topics: wholeRun, after }, signal),
     },
   };
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { eventStreamType, type Route } from '../../api/http/route.js';
 import { routes } from '../../api/routes/index.js';
 import { allRoutes } from '../../api/server.js';
-import { hasScope } from '../../api/services/scopes.js';
+import { hasScope, wantedScopes } from '../../api/services/scopes.js';
 import { atLeast } from '../../api/services/roles.js';
 import { startTestApi, type Person, type TestApi } from '../support/api.js';
 import { everyCredential, type Credential } from '../support/credentials.js';
@@ -38,7 +38,7 @@ const hasRole = ({ role }: Route, held: Credential): boolean =>
   role === undefined || (held.role !== null && atLeast(held.role, role));
 
 const isInScope = ({ scope }: Route, { scopes }: Credential): boolean =>
-  scope === undefined || scopes.has('*') || hasScope(scopes, scope);
+  scope === undefined || scopes.has('*') || wantedScopes(scope).some((each) => hasScope(scopes, each));
 
 /** A person on an operator's row, and the operator on a member's, are known but may not. */
 const isKnown = ({ auth }: Route, { name, opens }: Credential): boolean =>

@@ -110,11 +110,13 @@ const own = new Set([
   'DELETE /v1/members/{}',
   'GET /v1/members/invitations',
   'DELETE /v1/members/invitations/{}',
+  'POST /api/v1/calls/{}/turns',
 ]);
 
 /** Areas that are whole; every row of theirs must stay mounted. */
 const finished: readonly string[] = [
   'agent-studio auth',
+  'agent-studio analytics',
   'agent-studio docs',
   'agent-studio health',
   'service auth',

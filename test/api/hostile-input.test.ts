@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { operatorScopes } from '../../api/services/scopes.js';
+import { operatorScopes, wantedScopes } from '../../api/services/scopes.js';
 import type { Route } from '../../api/http/route.js';
 import { startEveryRow, type EveryRow } from '../support/every-row.js';
 import { send, type Answered } from '../support/http.js';
@@ -8,6 +8,7 @@ import { testDatabase, type TestDatabase } from '../support/database.js';
 import { startKit, type KitServer } from '../support/kit.js';
 import { kitRows } from '../support/kit-rows.js';
 
+const forOperators: ReadonlySet<string> = new Set(operatorScopes);
 let api: EveryRow;
 let kit: KitServer;
 let database: TestDatabase;
@@ -43,7 +44,7 @@ const writers = (): readonly { readonly row: Route; readonly call: (body: string
   api.rows
     .filter(({ body, auth }) => body !== undefined && auth !== 'embed')
     .map((row) => {
-      const isForOperators = row.auth === 'admin' || operatorScopes.some((scope) => scope === row.scope);
+      const isForOperators = row.auth === 'admin' || wantedScopes(row.scope).some((scope) => forOperators.has(scope));
       const authorization = isForOperators ? api.admin : api.owner;
       const headers = { 'content-type': 'application/json', ...(row.auth === 'none' ? {} : { authorization }) };
       return { row, call: (body) => send(api.url + pathOf(row), { method: row.method, headers, body }) };

@@ -113,6 +113,15 @@ describe('who may', () => {
     expectEnvelope(bad, 401, 'authentication_error');
     expect(bad.headers.get('www-authenticate')).toBe('Bearer');
   });
+  test('any scope of a list opens a row; without one 403 names them all', async () => {
+    const ask = (scope: string) => call('GET', '/shared-things', { headers: { authorization: `Bearer ann:${scope}` } });
+    for (const scope of ['agents:read', 'conversations:read', 'conversations:*']) {
+      expect((await ask(scope)).status).toBe(200);
+    }
+    const refused = await ask('agents:write');
+    expectEnvelope(refused, 403, 'authorization_error');
+    expect(refused.body.error?.message).toBe('This needs the scope "agents:read" or "conversations:read".');
+  });
   test('403 names the capability, before the body is looked at', async () => {
     const answer = await post('/things', '{broken', { ...json, authorization: 'Bearer bob:workflow.read' });
     expectEnvelope(answer, 403, 'authorization_error');

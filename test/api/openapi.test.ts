@@ -54,6 +54,9 @@ describe.each([
     expect(paths['/things']?.['get']).toMatchObject({
       parameters: [{ name: 'X-Workspace-Id' }, { name: 'limit', in: 'query', required: false }, { name: 'offset' }],
     });
+    expect(paths['/shared-things']?.['get']).toMatchObject({
+      description: 'Needs the scope `agents:read` or `conversations:read`.',
+    });
     expect(paths['/things/{thingId}']?.['delete']).toMatchObject({
       responses: { 204: {}, 404: { description: 'No such thing.' } },
     });

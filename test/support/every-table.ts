@@ -35,6 +35,8 @@ export const seeds: Readonly<Record<string, string>> = {
   action_tools: `insert into action_tools (id, workspace_id, name, config, created_by) values ('atl_own', 'ws_own', 'own', '{}', 'usr_own')`,
   runs: `insert into runs (id, workspace_id, definition_kind, plan, status, trigger, actor, input, tags)
     values ('run_own', 'ws_own', 'test', '{}', 'queued', 'test', 'usr_own', '{}', '{own}')`,
+  calls: `insert into calls (run_id, workspace_id, definition_id, workflow_slug, call_type, direction, room_name, user_context, metadata, is_live)
+    values ('run_own', 'ws_own', 'def_own', 'own', 'voip', 'outbound', 'call-own', '{}', '{}', true)`,
   run_steps: `insert into run_steps (run_id, key, node_id, visit, seq, kind, label, status, started_at) values ('run_own', 'a/1', 'a', 1, 1, 'test', 'A', 'running', now())`,
   run_events: `select 1`,
   run_reuse: `insert into run_reuse (run_id, workspace_id, key, output, port) values ('run_own', 'ws_own', 'a/1', '{}', 'out')`,

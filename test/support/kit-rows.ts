@@ -84,6 +84,17 @@ export function kitRows(gate: {
       handle: () => Promise.resolve({ count: 1 }),
     }),
     route({
+      id: 'things.shared',
+      method: 'GET',
+      path: '/shared-things',
+      summary: 'Things that two surfaces show',
+      tag: 'things',
+      auth: 'tenant',
+      scope: ['agents:read', 'conversations:read'],
+      reply: z.object({ count: z.number() }),
+      handle: () => Promise.resolve({ count: 1 }),
+    }),
+    route({
       ...create,
       id: 'things.create',
       path: '/things',

@@ -43,7 +43,7 @@ export const testConfig: HttpConfig = {
   rateLimits: { auth: 1_000_000, public: 1_000_000, api: 1_000_000, key: 1_000_000 },
 };
 
-/** The kit over rows of the test's own on a real socket; the bearer token is `<name>` or `<name>:<capability,...>`. */
+/** The kit over rows of the test's own on a real socket; the bearer token is `<name>` or `<name>:<capability or scope,...>`. */
 export async function startKit({ db, rows, ...more }: KitOptions): Promise<KitServer> {
   const lines: string[] = [];
   const audit: AuditEntry[] = [];
@@ -105,7 +105,8 @@ function actorOf(authorization: string | undefined): Actor {
     type: 'user',
     id: name,
     workspaceId: `ws_${name}`,
-    // -- reason: what a test writes behind the colon are capabilities
+    // -- reason: what a test writes behind the colon are capabilities, or scopes, which read otherwise
     capabilities: new Set((granted?.split(',') as Capability[] | undefined) ?? capabilities),
+    scopes: new Set(granted?.split(',')),
   };
 }

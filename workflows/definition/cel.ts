@@ -66,6 +66,7 @@ function registerTexts(env: Environment): void {
   );
   env.registerFunction('json(string): dyn', readJson);
   env.registerFunction('text(dyn): string', textOfResult);
+  env.registerFunction('truthy(dyn): bool', isTruthy);
   env.registerFunction(`string.${LINEAR}(string): bool`, fits);
   const cut = (value: string, from: number, to?: number): string => {
     if (from >= 0 && from <= value.length && (to === undefined || (to >= from && to <= value.length)))
@@ -92,6 +93,13 @@ function fits(text: string, pattern: string): boolean {
       throw new ExpressionError(`the pattern "${pattern.slice(0, 100)}" ${error.message}`);
     throw error;
   }
+}
+
+/** Nothing, no, zero and what is empty are false. */
+function isTruthy(value: unknown): boolean {
+  const json = toJson(value);
+  if (Array.isArray(json)) return json.length > 0;
+  return json !== null && json !== false && json !== 0 && json !== '' && json !== 'false';
 }
 
 function withLinearMatches(program: ParseResult): ParseResult {

@@ -1,4 +1,6 @@
 import type { z } from 'zod';
+import { DagDocument, emptyDag } from './agents/dag-document.js';
+import { compileDag, dagReferences } from './agents/dag-plan.js';
 import { ChainDocument } from './chain.js';
 import { compileChain } from './chain-plan.js';
 import { chainProblems } from './chain-problems.js';
@@ -12,7 +14,7 @@ import type { Json } from './values.js';
 
 /** The kinds of documents there are, each with its reader and its compiler. */
 
-export type DefinitionKind = 'chain' | 'workflow';
+export type DefinitionKind = 'chain' | 'workflow' | 'agent_dag';
 
 type JsonObject = { readonly [key: string]: Json };
 
@@ -102,8 +104,17 @@ const workflow = createDialect<GraphDocument>({
   empty: () => emptyGraph,
 });
 
+const agentDag = createDialect<DagDocument>({
+  // -- reason: as above
+  schema: DagDocument as z.ZodType<DagDocument>,
+  structure: () => [],
+  references: dagReferences,
+  compile: compileDag,
+  empty: () => emptyDag,
+});
+
 /** Total over kinds: a kind without an entry does not compile. */
-export const dialects: Readonly<Record<DefinitionKind, Dialect>> = { chain, workflow };
+export const dialects: Readonly<Record<DefinitionKind, Dialect>> = { chain, workflow, agent_dag: agentDag };
 
 function compileChainDocument(document: ChainDocument, context: CompileContext): Compilation {
   const { urlProblem, ...references } = context;

@@ -192,10 +192,12 @@ async function quiet(session: RunSession): Promise<void> {
   while (!isStill()) await condition(isStill);
 }
 
-/** What the run waits for: its user, before anybody else. */
+/** What the run waits for: its user, before anybody else; an event, such as hanging up, may never come. */
 function asked(session: RunSession): OpenWait | undefined {
-  const undecided = session.waits.undecided();
-  return undecided.find(({ kind }) => kind === 'message') ?? undecided.find(({ kind }) => kind !== 'until');
+  const undecided = session.waits.undecided().filter(({ kind }) => kind !== 'until');
+  return (
+    undecided.find(({ kind }) => kind === 'message') ?? undecided.find(({ kind }) => kind !== 'event') ?? undecided[0]
+  );
 }
 
 function turnOf(session: RunSession): Turn {

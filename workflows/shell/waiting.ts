@@ -189,9 +189,10 @@ export async function awaitMessage(session: RunSession, visit: Visit, node: Node
   await leave(session, visit, { output, startedAt: wait.openedAt, decidedBy: settlement.by });
 }
 
-/** Whoever was spoken to before needs no greeting. */
+/** Whoever was spoken to before needs no greeting, unless somebody new greets. */
 async function greet(session: RunSession, visit: Visit, { id, config }: NodeOf<'listen'>): Promise<string> {
-  const isFirst = session.talk.message === null && visit.visit === 1 && session.waits.of(visit) === undefined;
+  const isKnown = session.talk.message !== null && config.always_greet !== true;
+  const isFirst = !isKnown && visit.visit === 1 && session.waits.of(visit) === undefined;
   if (config.greeting === undefined || !isFirst) return '';
   const text = await textFor(session, visit, config.greeting);
   session.talk.say({ node_id: id, text });

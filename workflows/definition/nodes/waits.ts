@@ -60,5 +60,6 @@ export const WaitEventConfig = z.strictObject({
 /** Waits for the user of a conversation. */
 export const ListenConfig = z.strictObject({
   greeting: Template.optional().meta({ description: 'Said when the wait is first opened' }),
+  always_greet: z.boolean().optional().meta({ description: 'Also greets a user who has said something before' }),
   timeout_seconds: seconds.optional().meta({ description: 'Then the path labelled `timeout` is taken' }),
 });
