@@ -90,11 +90,7 @@ export async function countCalls(db: Database, workspaceId: string, filter: Call
   return Number(total);
 }
 
-export const callsByIds = (
-  db: Database,
-  workspaceId: string,
-  ids: readonly string[],
-): Promise<readonly CallRow[]> =>
+export const callsByIds = (db: Database, workspaceId: string, ids: readonly string[]): Promise<readonly CallRow[]> =>
   ids.length === 0
     ? Promise.resolve([])
     : selectCalls(db, workspaceId).where('run_id', 'in', ids).orderBy('created_at').orderBy('run_id').execute();

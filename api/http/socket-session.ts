@@ -13,13 +13,20 @@ import { validate } from './validate.js';
 export interface SessionSettings {
   /** The server asks whether the client is still there this often; default 25 s. */
   readonly heartbeatMs: number;
+  /** How often it is asked whether the caller still may; default a minute. */
+  readonly recheckMs: number;
   /** How long a client may take nothing of what was sent to it; default 10 s. */
   readonly patienceMs: number;
   /** Frames a client may send within ten seconds; default 100. */
   readonly mostFrames: number;
 }
 
-export const defaultSession: SessionSettings = { heartbeatMs: 25_000, patienceMs: 10_000, mostFrames: 100 };
+export const defaultSession: SessionSettings = {
+  heartbeatMs: 25_000,
+  recheckMs: 60_000,
+  patienceMs: 10_000,
+  mostFrames: 100,
+};
 
 export interface SessionDeps {
   readonly row: Route;
@@ -42,8 +49,6 @@ export interface Ended extends Closing {
 const HIGH_WATER = 256 * 1024;
 const MOST_BAD_FRAMES = 10;
 const FRAMES_WINDOW_MS = 10_000;
-/** Heartbeats between two questions whether the caller still may. */
-const RECHECK_EVERY = 2;
 
 /** Serves an accepted socket to its end. */
 export async function runSession(ws: WebSocket, deps: SessionDeps): Promise<Ended> {
@@ -112,26 +117,30 @@ function isTaken(ws: WebSocket, signal: AbortSignal, patienceMs: number): Promis
   });
 }
 
+/** Sees whether the client is still there, and whether it still may be. */
 function beat(ws: WebSocket, close: Socket['close'], { settings, recheck }: SessionDeps): () => void {
   let isThere = true;
-  let count = 0;
   const here = (): void => {
     isThere = true;
   };
   ws.on('pong', here);
   ws.on('message', here);
-  const timer = setInterval(() => {
+  const pings = setInterval(() => {
     if (!isThere) return ws.terminate();
     isThere = false;
     ws.ping();
-    count += 1;
-    if (count % RECHECK_EVERY !== 0) return;
+  }, settings.heartbeatMs);
+  const rechecks = setInterval(() => {
     recheck().catch((error: unknown) => {
       if (error instanceof ApiError && error.status < 500 && error.status !== 429) close(closingOf(error));
     });
-  }, settings.heartbeatMs);
-  timer.unref();
-  return () => clearInterval(timer);
+  }, settings.recheckMs);
+  pings.unref();
+  rechecks.unref();
+  return () => {
+    clearInterval(pings);
+    clearInterval(rechecks);
+  };
 }
 
 /** One frame after the other: the next is not looked at before the last has been answered. */

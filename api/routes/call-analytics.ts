@@ -8,7 +8,9 @@ const reading = { method: 'GET', tag: 'analytics', auth: 'tenant', scope: 'analy
 
 const At = Moment.transform((text) => new Date(text));
 const edges = {
-  started_after: At.optional().meta({ description: 'Of calls asked for at this moment or later, instead of the period' }),
+  started_after: At.optional().meta({
+    description: 'Of calls asked for at this moment or later, instead of the period',
+  }),
   started_before: At.optional().meta({ description: 'And before this one; now without it' }),
 };
 const Period = z.object({ period: z.enum(periods).default('24h'), ...edges });

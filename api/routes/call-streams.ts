@@ -27,7 +27,8 @@ export const callStreamRoutes: readonly Route[] = [
     ...following,
     id: 'calls.stream',
     path: '/api/v1/sse/calls/:call_id/stream',
-    summary: 'One call as it goes: connected, status, transcript, agent_changed, heartbeat, error; ended, and then no more',
+    summary:
+      'One call as it goes: connected, status, transcript, agent_changed, heartbeat, error; ended, and then no more',
     errors: { 404: 'No such call here.' },
     query: z.object({ last_event_id: lastSeen }),
     produces: eventStreamType,

@@ -111,7 +111,11 @@ export const callRoutes: readonly Route[] = [
     body: NewCall,
     status: 201,
     reply: StartedCall,
-    errors: { 404: 'No such workflow, or it is not active', 409: '`blockers` keep the workflow from running', 429: capped },
+    errors: {
+      404: 'No such workflow, or it is not active',
+      409: '`blockers` keep the workflow from running',
+      429: capped,
+    },
     handle: async ({ actor, body, seed }, { calls }) => {
       const { user_context, user_data, ...call } = body;
       const started = await calls.start(actor, {
@@ -136,8 +140,18 @@ export const callRoutes: readonly Route[] = [
     }),
     reply: pageOf(Call),
     handle: async ({ actor, query }, { calls }) => {
-      const { limit, offset, status, workflow_slug: workflowSlug, user_id: userId, started_after, started_before } = query;
-      const [after, before] = [started_after, started_before].map((at) => (at === undefined ? undefined : new Date(at)));
+      const {
+        limit,
+        offset,
+        status,
+        workflow_slug: workflowSlug,
+        user_id: userId,
+        started_after,
+        started_before,
+      } = query;
+      const [after, before] = [started_after, started_before].map((at) =>
+        at === undefined ? undefined : new Date(at),
+      );
       const filter = { status, workflowSlug, userId, after, before };
       return { ...(await calls.list(actor, { filter, limit, offset })), limit, offset };
     },

@@ -104,7 +104,10 @@ const MOST_POINTS = 2_000;
 function checkPoints({ from, to }: CallRange, interval: CallInterval): void {
   const points = Math.ceil((to.getTime() - from.getTime()) / intervalMs[interval]);
   if (points <= MOST_POINTS) return;
-  throw wrong('interval', `would give ${points} points, of ${MOST_POINTS} at most: take a longer one, or a shorter time`);
+  throw wrong(
+    'interval',
+    `would give ${points} points, of ${MOST_POINTS} at most: take a longer one, or a shorter time`,
+  );
 }
 
 const wrong = (field: string, message: string): Error => invalid([{ field, loc: ['query', field], message }]);

@@ -97,7 +97,11 @@ async function subscribe(
   if (after !== undefined) session.told = { after: session.began, upTo: place };
   if (callId === undefined) calls.clear();
   else calls.add(callId);
-  say(socket, { type: 'subscribed', ...named(callId), data: { call_id: callId ?? null, position: positionText(from) } });
+  say(socket, {
+    type: 'subscribed',
+    ...named(callId),
+    data: { call_id: callId ?? null, position: positionText(from) },
+  });
   go(session, from);
 }
 

@@ -80,10 +80,7 @@ async function presentStart(
   return { call_id: callId, room_name: roomName, url: socketUrl, token, status: 'pending' };
 }
 
-const rowOf = (
-  call: StartCall,
-  of: Pick<NewCall, 'definitionId' | 'roomName' | 'isLive'>,
-): NewCall => ({
+const rowOf = (call: StartCall, of: Pick<NewCall, 'definitionId' | 'roomName' | 'isLive'>): NewCall => ({
   ...of,
   workflowSlug: call.workflow_slug,
   userId: call.user_id ?? null,

@@ -86,7 +86,10 @@ const isLast = ({ data }: LoggedEvent): boolean =>
 function* alreadyEnded(call: CallRow | undefined): Generator<Message> {
   if (call === undefined) return;
   const { run_id: call_id, status, status_reason, duration_seconds, ended_at: at } = call;
-  yield { event: 'ended', data: { call_id, status, status_reason, duration_seconds, timestamp: at?.toISOString() ?? now() } };
+  yield {
+    event: 'ended',
+    data: { call_id, status, status_reason, duration_seconds, timestamp: at?.toISOString() ?? now() },
+  };
 }
 
 function messageOf(event: LoggedEvent): Message {

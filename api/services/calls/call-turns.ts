@@ -47,7 +47,8 @@ export async function takeCallTurn(
   const text = message === null ? null : message.toWellFormed().replaceAll('\u0000', '\uFFFD');
   const said = text === null ? null : await runs.acceptValue(run, { text });
   const answer = await askTurn(deps, run, { message: said, text, seed });
-  if (answer.outcome === 'done') return answer.value === null ? stillGoing(deps, run) : present(deps, run, answer.value);
+  if (answer.outcome === 'done')
+    return answer.value === null ? stillGoing(deps, run) : present(deps, run, answer.value);
   if (answer.outcome === 'closed') throw isOverError(await endOfCall(deps, run));
   if (answer.outcome !== 'settled') throw refusalError(answer);
   throw conflict('Nobody listens in this call now: it is at work or ending. Read it, and speak when an agent listens.');

@@ -62,6 +62,13 @@ export const callMetrics = ({ metrics, duration_seconds }: CallRow): CallMetrics
 });
 
 export function callView(row: CallRow): CallView {
-  const { run_id: id, definition_id: workflow_id, workspace_id: _own, is_live: livemode, metrics: _sums, ...call } = row;
+  const {
+    run_id: id,
+    definition_id: workflow_id,
+    workspace_id: _own,
+    is_live: livemode,
+    metrics: _sums,
+    ...call
+  } = row;
   return { id, workflow_id, livemode, metrics: callMetrics(row), ...call };
 }
