@@ -21,6 +21,7 @@ export type CallFrame =
 
 type CallSocket = Socket<{ readonly last_event_id?: LogPosition | undefined }>;
 
+const ENDS: ReadonlySet<string> = new Set(['call.completed', 'call.failed', 'call.disconnected', 'call.timeout']);
 /** Calls one socket may name; who wants more follows all of them. */
 const MOST_CALLS = 100;
 
@@ -80,29 +81,30 @@ const go = ({ follow, calls }: Session, from: LogPosition): void =>
 const wasTold = ({ told }: Session, { position }: PlacedEvent): boolean =>
   told !== null && isBefore(told.after, position) && !isBefore(told.upTo, position);
 
-async function subscribe(
-  session: Session,
-  { call_id: callId, after }: Extract<CallFrame, { type: 'subscribe' }>,
-): Promise<void> {
+type Subscribe = Extract<CallFrame, { type: 'subscribe' }>;
+
+async function subscribe(session: Session, frame: Subscribe): Promise<void> {
+  const { call_id: callId, after } = frame;
   const { socket, log, follow, calls } = session;
-  const refuse = (field: string, message: string) => invalid([{ field, loc: [field], message }]);
+  checkSubscribe(session, frame);
   if (callId !== undefined) await checkCall(session, callId);
-  if (after !== undefined && (calls.size > 0 || session.told !== null))
-    throw refuse('after', 'must stand in the first subscription: a socket is at one place; open another socket');
-  if (callId !== undefined && !calls.has(callId) && calls.size >= MOST_CALLS)
-    throw refuse('call_id', `must be one of at most ${MOST_CALLS}; leave some, or follow all without naming any`);
   await follow.stop();
   const place = follow.place();
   const from = after === undefined ? place : (await log.start(after)).position;
   if (after !== undefined) session.told = { after: session.began, upTo: place };
   if (callId === undefined) calls.clear();
   else calls.add(callId);
-  say(socket, {
-    type: 'subscribed',
-    ...named(callId),
-    data: { call_id: callId ?? null, position: positionText(from) },
-  });
+  const data = { call_id: callId ?? null, position: positionText(from) };
+  say(socket, { type: 'subscribed', ...named(callId), data });
   go(session, from);
+}
+
+function checkSubscribe({ calls, told }: Session, { call_id: callId, after }: Subscribe): void {
+  const refuse = (field: string, message: string) => invalid([{ field, loc: [field], message }]);
+  if (after !== undefined && (calls.size > 0 || told !== null))
+    throw refuse('after', 'must stand in the first subscription: a socket is at one place; open another socket');
+  if (callId !== undefined && !calls.has(callId) && calls.size >= MOST_CALLS)
+    throw refuse('call_id', `must be one of at most ${MOST_CALLS}; leave some, or follow all without naming any`);
 }
 
 async function checkCall({ socket, log, workspaceId }: Session, callId: string): Promise<void> {
@@ -157,12 +159,13 @@ const tellings: Readonly<Record<string, (data: Data) => Told>> = {
   'call.timeout': ended,
 };
 
-const isEnd = ({ data }: PlacedEvent): boolean =>
-  ['call.completed', 'call.failed', 'call.disconnected', 'call.timeout'].includes(String(data['event']));
+const nameOf = ({ event }: Data): string => (typeof event === 'string' ? event : '');
+
+const isEnd = ({ data }: PlacedEvent): boolean => ENDS.has(nameOf(data));
 
 /** Of what the log says of a call, what this socket has words for. */
 const frameText = createFrames(({ run_id, data, at, position }) => {
-  const telling = tellings[String(data['event'])]?.(data);
+  const telling = tellings[nameOf(data)]?.(data);
   if (telling === undefined) return undefined;
   const { type } = telling;
   return JSON.stringify({

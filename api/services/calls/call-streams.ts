@@ -80,7 +80,7 @@ async function* followOne(
 }
 
 const isLast = ({ data }: LoggedEvent): boolean =>
-  ['call.completed', 'call.failed', 'call.disconnected', 'call.timeout'].includes(String(data['event']));
+  ['call.completed', 'call.failed', 'call.disconnected', 'call.timeout'].some((name) => name === data['event']);
 
 /** To whoever comes back for more when all has been said. */
 function* alreadyEnded(call: CallRow | undefined): Generator<Message> {
