@@ -68,6 +68,8 @@ export interface Actor {
   readonly isLive: boolean;
   /** The definition a deployment's token opens. */
   readonly definitionId?: string;
+  /** The one call that a token to join it lets into. */
+  readonly callId?: string;
 }
 
 /** Nobody in particular. */

@@ -14,6 +14,8 @@ import type { StorePatience } from './http/rate-store.js';
 import type { Capability } from './actor.js';
 import type { Route } from './http/route.js';
 import { crossOrigin, securityHeaders } from './http/security.js';
+import { createOpenCount } from './http/open-count.js';
+import { createSocketServer, type SocketServer, type SocketSettings } from './http/socket-server.js';
 import { createStreamSender, type StreamSettings } from './http/sse.js';
 import type { Services } from './services/index.js';
 
@@ -28,6 +30,7 @@ export interface AppOptions {
   readonly lowestRole?: (capability: Capability) => string | undefined;
   /** Without it streams go on until their callers leave. */
   readonly streams?: StreamSettings;
+  readonly sockets?: Omit<SocketSettings, 'stopping' | 'open'>;
   /** How long a refused upload may go on before its connection is cut. */
   readonly discardMs?: number;
   /** How long a count in Postgres may take. */
@@ -36,11 +39,20 @@ export interface AppOptions {
   readonly idempotency?: { readonly leaseSeconds?: number; readonly twinWaitMs?: number };
 }
 
+/** What is served: requests, and connections that become sockets. */
+export interface Served {
+  readonly app: Koa;
+  readonly sockets: SocketServer;
+}
+
+export const createApp = (options: AppOptions): Koa => createServed(options).app;
+
 /** Koa with every row behind it; of X-Forwarded-For only the entry our own proxy added counts. */
-export function createApp(options: AppOptions): Koa {
+export function createServed(options: AppOptions): Served {
   const { routes, services, db, log, config } = options;
   const { leaseSeconds = 15, twinWaitMs = 10_000 } = options.idempotency ?? {};
-  const { streams = { stopping: new AbortController().signal } } = options;
+  const { streams: given = { stopping: new AbortController().signal } } = options;
+  const streams = { ...given, open: createOpenCount(given.mostOfOne) };
   const app = new Koa({ proxy: config.trustProxy, maxIpsCount: 1 });
   app.silent = true;
   app.on('error', (error: unknown) => log.warn({ err: describeError(error) }, 'a reply was not sent whole'));
@@ -60,5 +72,8 @@ export function createApp(options: AppOptions): Koa {
   app.use(docsAssets());
   const { lowestRole, discardMs } = options;
   app.use(mount(routes, { services, log, config, limiter, once, lowestRole, sendStream, discardMs }));
-  return app;
+  const rows = routes.filter(({ socket }) => socket !== undefined);
+  const deps = { services, config, limiter, lowestRole };
+  const { stopping, open } = streams;
+  return { app, sockets: createSocketServer({ app, rows, deps, log }, { ...options.sockets, stopping, open }) };
 }

@@ -30,6 +30,7 @@ export const apiVariables = {
   KEELSON_RATE_LIMIT_PUBLIC: wholeNumber(1, 1_000_000_000).optional(),
   KEELSON_RATE_LIMIT_API: wholeNumber(1, 1_000_000_000).optional(),
   KEELSON_RATE_LIMIT_KEY: wholeNumber(1, 1_000_000_000).optional(),
+  KEELSON_STREAMS_PER_CALLER: wholeNumber(1, 100_000).default(1_000),
   KEELSON_LOCKOUT_FAILURES: wholeNumber(1, 1_000).default(5),
   KEELSON_LOCKOUT_WINDOW_MINUTES: wholeNumber(1, 10_080).default(15),
   KEELSON_LOCKOUT_MINUTES: wholeNumber(1, 10_080).default(60),
@@ -59,6 +60,8 @@ export interface ApiConfig extends Settings {
   readonly adminPassword: string | undefined;
   /** Requests a minute for each class of routes; the kit's own where absent. */
   readonly rateLimits: Partial<RateLimits>;
+  /** Streams and sockets one caller may have open at one process. */
+  readonly streamsPerCaller: number;
   /** When failed sign-ins lock an address. */
   readonly lock: LockRule;
 }
@@ -88,6 +91,7 @@ export function readApiConfig(env: Environment): ApiConfig {
       ...(given.KEELSON_RATE_LIMIT_API === undefined ? {} : { api: given.KEELSON_RATE_LIMIT_API }),
       ...(given.KEELSON_RATE_LIMIT_KEY === undefined ? {} : { key: given.KEELSON_RATE_LIMIT_KEY }),
     },
+    streamsPerCaller: given.KEELSON_STREAMS_PER_CALLER,
     lock: {
       failures: given.KEELSON_LOCKOUT_FAILURES,
       windowMinutes: given.KEELSON_LOCKOUT_WINDOW_MINUTES,

@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { sql } from 'kysely';
 import type { Database } from '../db/client.js';
-import type Koa from 'koa';
 import { createRunNews } from '../db/listen.js';
 import type { Logger } from '../db/log.js';
 import { createBacklog } from '../db/telemetry/backlog.js';
 import { openKeys } from '../db/vault/open.js';
-import { createApp } from './app.js';
+import { createServed, type Served } from './app.js';
 import type { ApiConfig } from './config.js';
 import { defaultRateLimits } from './http/config.js';
 import { listen } from './http/listen.js';
@@ -44,7 +43,7 @@ export async function startApi({ config, db, temporal, log }: ApiOptions): Promi
   });
   const services = createServices({ config: { ...config, masterKey }, db, vault, temporal, news, log });
   const stopping = new AbortController();
-  const app = buildApp({ config, db, temporal, log, stopping: stopping.signal }, services);
+  const { app, sockets } = buildServed({ config, db, temporal, log, stopping: stopping.signal }, services);
   const { adminEmail: email, adminPassword: password } = config;
   if (email !== undefined && password !== undefined) await services.auth.ensureAdmin({ email, password });
   const { schedules, runEvents: events, ingress } = services;
@@ -53,7 +52,7 @@ export async function startApi({ config, db, temporal, log }: ApiOptions): Promi
     ...{ db, temporal, log, databaseUrl: config.databaseUrl },
     baseUrl: config.publicUrl ?? `http://localhost:${config.port}`,
   });
-  const { port, close } = await listen(app, config).catch(async (error: unknown) => {
+  const { port, close } = await listen(app, { ...config, upgrade: sockets.upgrade }).catch(async (error: unknown) => {
     await news.close();
     await dispatcher.stop();
     await outbox.stop();
@@ -63,6 +62,7 @@ export async function startApi({ config, db, temporal, log }: ApiOptions): Promi
     port,
     close: async () => {
       stopping.abort();
+      await sockets.close();
       await close();
       await news.close();
       await dispatcher.stop();
@@ -73,10 +73,10 @@ export async function startApi({ config, db, temporal, log }: ApiOptions): Promi
 }
 
 /** The whole API over its services, not listening yet. */
-export function buildApp({ config, db, temporal, log, stopping }: ApiOptions, services: Services): Koa {
+export function buildServed({ config, db, temporal, log, stopping }: ApiOptions, services: Services): Served {
   const version = readVersion();
   const probes = { database: () => sql`select 1`.execute(db), temporal: temporal.ping };
-  return createApp({
+  return createServed({
     routes: allRoutes(config.smtp === undefined ? [...routes, ...devOutboxRoutes] : routes, {
       version,
       probes,
@@ -87,7 +87,7 @@ export function buildApp({ config, db, temporal, log, stopping }: ApiOptions, se
     db,
     log,
     lowestRole,
-    ...(stopping === undefined ? {} : { streams: { stopping } }),
+    streams: { stopping: stopping ?? new AbortController().signal, mostOfOne: config.streamsPerCaller },
     config: { ...config, version, rateLimits: { ...defaultRateLimits, ...config.rateLimits } },
   });
 }

@@ -8,6 +8,7 @@ import { measureIdentity } from './identity.js';
 import { measureLog } from './log-cost.js';
 import { readOptions } from './options.js';
 import { startStage } from './stage.js';
+import { measureStreams } from './streams.js';
 import { measureWaiting } from './waiting.js';
 
 /** A stopped bench leaves no server behind. */
@@ -39,6 +40,7 @@ async function measureAll(given: Comparison): Promise<void> {
   if (options.parts.has('identity')) await measureIdentity(given, say);
   if (options.parts.has('conversations')) await measureConversations(given, say);
   if (options.parts.has('log')) await measureLog(given, say);
+  if (options.parts.has('streams')) await measureStreams(given, say);
   if (options.parts.has('waiting')) await measureWaiting(caller, options, say);
 }
 

@@ -13,7 +13,7 @@ export interface BenchOptions {
   readonly waiting: number;
 }
 
-const PARTS = [...GROUPS.map(({ id }) => id), 'api', 'identity', 'conversations', 'log', 'waiting'];
+const PARTS = [...GROUPS.map(({ id }) => id), 'api', 'identity', 'conversations', 'log', 'streams', 'waiting'];
 
 export function readOptions(args: readonly string[]): BenchOptions {
   const { values, positionals } = parseArgs({

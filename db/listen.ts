@@ -7,6 +7,8 @@ import type { RunRef } from '../workflows/contract/run.js';
 export interface Followed {
   readonly workspaceId: string;
   readonly runId?: string;
+  /** False: whoever follows looks again by itself from time to time. */
+  readonly rereads?: boolean;
 }
 
 /**
@@ -45,6 +47,7 @@ export function createRunNews({ url, onError = () => undefined, rereadMs = 5_000
       stopping.signal,
     );
     const remove = followers.add(followed, onNews);
+    if (followed.rereads === false) return remove;
     // Spread, so that many followers do not all read at the same moment.
     const reread = setInterval(onNews, rereadMs * (1 + Math.random() / 2));
     reread.unref();

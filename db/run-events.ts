@@ -51,18 +51,23 @@ export interface LogPosition {
   readonly id: string;
 }
 
+export const isBefore = (a: LogPosition, b: LogPosition): boolean =>
+  a.xid === b.xid ? BigInt(a.id) < BigInt(b.id) : BigInt(a.xid) < BigInt(b.xid);
+
 /** What is wanted of a workspace's log; what fits any of them is in. */
 export interface LogFilter {
   readonly runs: boolean;
   readonly waits: boolean;
-  /** What happens in calls, but for what is said there. */
-  readonly calls?: boolean;
+  readonly calls: boolean;
+  readonly callIds: readonly string[];
   readonly runIds: readonly string[];
   readonly definitionIds: readonly string[];
 }
 
+export type PlacedEvent = LoggedEvent & { readonly position: LogPosition };
+
 export interface LogPage {
-  readonly events: readonly (LoggedEvent & { readonly position: LogPosition })[];
+  readonly events: readonly PlacedEvent[];
   /** Where to read on. */
   readonly next: LogPosition;
   /** There is more: right now, or as soon as transactions under way have ended. */
@@ -116,11 +121,12 @@ const toEvent = ({ run_id, seq, type, data, at, xid, id }: EventRow) => ({
   position: { xid, id },
 });
 
-function matching({ runs, waits, calls, runIds, definitionIds }: LogFilter): RawBuilder<unknown> {
+function matching({ runs, waits, calls, callIds, runIds, definitionIds }: LogFilter): RawBuilder<unknown> {
   const parts = [sql`false`];
-  if (calls === true) parts.push(sql`(type = 'call' and data ->> 'event' <> 'call.transcript')`);
   if (runs) parts.push(sql`type = 'run'`);
   if (waits) parts.push(sql`type in ('wait', 'vote')`);
+  if (calls) parts.push(sql`type = 'call'`);
+  if (callIds.length > 0) parts.push(sql`(type = 'call' and run_id = any(${callIds}))`);
   if (runIds.length > 0) parts.push(sql`run_id = any(${runIds})`);
   if (definitionIds.length > 0) parts.push(sql`(type = 'run' and data->>'definition_id' = any(${definitionIds}))`);
   return sql.join(parts, sql` or `);

@@ -12,12 +12,7 @@ const saneRequestId = /^[\w.:-]{1,128}$/;
 /** Gives every request its id and writes one line when it is over. */
 export function accessLog(log: Log): Middleware {
   return async (ctx, next) => {
-    const sent = ctx.get('x-request-id');
-    const trace: Trace = {
-      requestId: saneRequestId.test(sent) ? sent : newId('req'),
-      startedAt: performance.now(),
-    };
-    startTrace(ctx, trace);
+    const trace = beginTrace(ctx);
     ctx.set('X-Request-Id', trace.requestId);
     ctx.res.once('close', () => {
       log.info(line(ctx, trace), 'request');
@@ -55,6 +50,16 @@ function measure(ctx: Context, { row, startedAt }: Trace): void {
   if (ctx.response.type === eventStreamType) return;
   const labels = { route: row?.id ?? 'none', method: ctx.method, status: String(ctx.res.statusCode) };
   httpSeconds.observe(labels, (performance.now() - startedAt) / 1_000);
+}
+
+export function beginTrace(ctx: Context): Trace {
+  const sent = ctx.get('x-request-id');
+  const trace: Trace = {
+    requestId: saneRequestId.test(sent) ? sent : newId('req'),
+    startedAt: performance.now(),
+  };
+  startTrace(ctx, trace);
+  return trace;
 }
 
 function line(ctx: Context, trace: Trace): Record<string, unknown> {

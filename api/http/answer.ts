@@ -57,9 +57,23 @@ function present(row: Route, body: unknown, log: Log): unknown {
 const presented = (row: Route, stream: EventStream<unknown>, log: Log): EventStream<unknown> =>
   new EventStream(async function* (signal) {
     for await (const message of stream.messages(signal)) {
-      yield message.data === undefined ? message : { ...message, data: present(row, message.data, log) };
+      yield message.data === undefined ? message : { ...message, data: presentOnce(row, message.data, log) };
     }
   }, stream.framing);
+
+const presentedData = new WeakMap<Route, WeakMap<object, unknown>>();
+
+/** The same thing sent to many callers is presented once, and stays the same thing. */
+function presentOnce(row: Route, data: unknown, log: Log): unknown {
+  if (typeof data !== 'object' || data === null) return present(row, data, log);
+  const ofRow = presentedData.get(row) ?? new WeakMap<object, unknown>();
+  presentedData.set(row, ofRow);
+  const known = ofRow.get(data);
+  if (known !== undefined) return known;
+  const presented = present(row, data, log);
+  ofRow.set(data, presented);
+  return presented;
+}
 
 const textOf = (row: Route, value: unknown): string | Buffer =>
   row.produces !== undefined && (typeof value === 'string' || Buffer.isBuffer(value))

@@ -14,6 +14,7 @@ export const codeOfStatus = {
   416: 'range_not_satisfiable',
   422: 'validation_error',
   423: 'locked',
+  426: 'upgrade_required',
   429: 'rate_limit_exceeded',
   431: 'headers_too_large',
   500: 'internal_error',

@@ -5,6 +5,7 @@ import { createHttpTerminator } from 'http-terminator';
 import type Koa from 'koa';
 import { envelope } from './envelope.js';
 import { ApiError } from './errors.js';
+import type { Upgrade } from './socket-server.js';
 
 export interface Listening {
   readonly port: number;
@@ -20,6 +21,8 @@ export interface ListenOptions {
   readonly drainMs?: number;
   /** How long a request may take to arrive whole. */
   readonly requestTimeoutMs?: number;
+  /** Takes over connections that are to be something else than HTTP. */
+  readonly upgrade?: Upgrade;
 }
 
 const HEADERS_TIMEOUT_MS = 15_000;
@@ -41,6 +44,7 @@ export async function listen(app: Koa, options: ListenOptions): Promise<Listenin
   // longer than a usual load balancer keeps its side, so that it never writes into a socket we just closed
   server.keepAliveTimeout = 65_000;
   server.on('clientError', answerBrokenRequest);
+  if (options.upgrade !== undefined) server.on('upgrade', options.upgrade);
   const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: drainMs });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

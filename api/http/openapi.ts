@@ -51,6 +51,18 @@ function operation({ row, path, operationId }: Door, schemas: SchemaWriter): Jso
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(row.body === undefined ? {} : { requestBody: requestBody({ ...row, body: row.body }, schemas) }),
     responses: { [row.status ?? 200]: success(row, schemas), ...failures(row) },
+    ...socketFrames(row, schemas),
+  };
+}
+
+/** What goes over a WebSocket once it is open, which OpenAPI itself cannot say. */
+function socketFrames({ id, socket }: Route, schemas: SchemaWriter): JsonObject {
+  if (socket === undefined) return {};
+  return {
+    'x-websocket': {
+      sent: schemas.write(socket.sent, 'input', `${id}.sent`),
+      received: schemas.write(socket.received, 'output', `${id}.received`),
+    },
   };
 }
 
@@ -149,6 +161,7 @@ function success(row: Route, schemas: SchemaWriter): JsonObject {
   const status = row.status ?? 200;
   const description = status === 204 ? 'Done; no body.' : row.summary;
   if (status === 204) return { description };
+  if (row.socket !== undefined) return { description: `${description} (frames: x-websocket)` };
   const isStream = row.produces === eventStreamType;
   const isJson = row.produces === undefined;
   const schema = isJson || isStream ? schemas.write(row.reply, 'output', `${row.id}.reply`) : sentAsItStands(row);

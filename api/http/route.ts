@@ -5,6 +5,7 @@ import type { Actor, Auth, Capability } from '../actor.js';
 import type { MfaNeed } from '../services/asked.js';
 import type { Services } from '../services/index.js';
 import type { WantedScope } from '../services/scopes.js';
+import type { SocketSpec } from './sockets.js';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -168,6 +169,8 @@ export interface RouteSpec<P extends string, Q extends z.ZodType, B extends z.Zo
   readonly status?: number;
   /** Statuses beyond 401, 403, 422, 429 and 500 that the route answers, with when. */
   readonly errors?: Readonly<Record<number, string>>;
+  /** What an upgrade to a WebSocket opens; see `socketRoute`. */
+  readonly socket?: SocketSpec;
   readonly handle: (
     request: Request<P, z.output<Q>, z.output<B>>,
     services: Services,

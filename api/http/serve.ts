@@ -123,8 +123,14 @@ interface Caller {
   readonly cookies: Readonly<Record<string, string>>;
 }
 
+/** What stands before a row, whatever it answers with. */
+export interface Guarded {
+  readonly row: Route;
+  readonly deps: Pick<ServeDeps, 'services' | 'config' | 'limiter' | 'lowestRole'>;
+}
+
 /** Rate limit, who is it, may they. */
-async function admit({ row, deps }: Prepared, ctx: Context, caller: Caller): Promise<Actor> {
+export async function admit({ row, deps }: Guarded, ctx: Context, caller: Caller): Promise<Actor> {
   const { limiter } = deps;
   const rate = row.rate ?? 'api';
   if (rate !== 'api') await limiter.take(ctx, rate, rateCaller(rate, ctx));
@@ -136,8 +142,8 @@ async function admit({ row, deps }: Prepared, ctx: Context, caller: Caller): Pro
 }
 
 /** Who is it, may they. A user is counted while they are looked up: both ask the database. */
-async function authorise(
-  { row, deps }: Pick<Prepared, 'row' | 'deps'>,
+export async function authorise(
+  { row, deps }: Guarded,
   ctx: Context,
   { count, ...caller }: Caller & { readonly count?: (actor: Counted) => Promise<void> },
 ): Promise<Actor> {
@@ -149,7 +155,7 @@ async function authorise(
   return actor;
 }
 
-function checkRights({ can, scope, role }: Route, actor: Actor, { lowestRole }: ServeDeps): void {
+function checkRights({ can, scope, role }: Route, actor: Actor, { lowestRole }: Guarded['deps']): void {
   if (can !== undefined && !actor.capabilities.has(can)) {
     const least = lowestRole?.(can);
     throw forbidden(
@@ -166,7 +172,7 @@ function checkRights({ can, scope, role }: Route, actor: Actor, { lowestRole }: 
 }
 
 interface Authenticating {
-  readonly deps: ServeDeps;
+  readonly deps: Guarded['deps'];
   readonly caller: Caller;
   readonly onUser: (userId: string) => Promise<void>;
 }
@@ -187,8 +193,8 @@ async function authenticate(row: Route, ctx: Context, { deps, caller, onUser }: 
     ...(row.mfa === undefined ? {} : { mfa: row.mfa }),
     ...(row.verified === undefined ? {} : { verified: row.verified }),
     pathWorkspaceId: row.auth === 'workspace' ? caller.params['id'] : undefined,
-    // whether a cookie may speak here is the auth service's to judge
-    origin: { method: ctx.method, host, origin, fetchSite },
+    // whether a cookie may speak here is the auth service's to judge; a page of any origin may open a socket
+    origin: { method: row.socket === undefined ? ctx.method : 'WS', host, origin, fetchSite },
   };
   try {
     return await deps.services.auth.authenticate(credentials);
@@ -234,7 +240,7 @@ function checkParams(params: Params): void {
   }
 }
 
-function checkQuery(ctx: Context, status: 400 | 422): void {
+export function checkQuery(ctx: Context, status: 400 | 422): void {
   for (const [name, value] of Object.entries(ctx.query)) {
     const message = [name, ...[value].flat()]
       .map((text) => problemOfText(text ?? ''))

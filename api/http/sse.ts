@@ -1,8 +1,9 @@
 import { once, setMaxListeners } from 'node:events';
 import { PassThrough } from 'node:stream';
 import type { Context } from 'koa';
-import { ApiError, tooMany } from './errors.js';
+import { ApiError } from './errors.js';
 import { describeError, type Log } from './log.js';
+import { createOpenCount, type OpenCount } from './open-count.js';
 import type { EventStream, Framing, StreamMessage } from './route.js';
 
 export interface StreamSettings {
@@ -10,8 +11,10 @@ export interface StreamSettings {
   readonly stopping: AbortSignal;
   /** A comment this often keeps proxies from cutting a quiet stream; default 15 s. */
   readonly heartbeatMs?: number;
-  /** Streams one caller may have open at this process; default 100. */
+  /** Streams and sockets one caller may have open at this process; default 1,000. */
   readonly mostOfOne?: number;
+  /** Where they are counted; default: by themselves. */
+  readonly open?: OpenCount;
 }
 
 export interface StreamCaller {
@@ -24,33 +27,24 @@ export interface StreamCaller {
 export type StreamSender = (ctx: Context, stream: EventStream<unknown>, caller: StreamCaller) => void;
 
 const HEARTBEAT_MS = 15_000;
-const MOST_OF_ONE = 100;
 /** Heartbeats between two questions whether the caller still may, and until one that takes nothing is cut off. */
 const RECHECK_EVERY = 4;
 const STALLED_AFTER = 8;
 
 /** Sends messages as the caller takes them; a caller that leaves ends the stream, and nothing else. */
 export function createStreamSender(settings: StreamSettings, log: Log): StreamSender {
-  const { stopping, heartbeatMs = HEARTBEAT_MS, mostOfOne = MOST_OF_ONE } = settings;
+  const { stopping, heartbeatMs = HEARTBEAT_MS, open = createOpenCount(settings.mostOfOne) } = settings;
   setMaxListeners(0, stopping);
-  const open = new Map<string, number>();
-  const count = (owner: string, by: 1 | -1): void => {
-    const left = (open.get(owner) ?? 0) + by;
-    if (left === 0) open.delete(owner);
-    else open.set(owner, left);
-  };
   return (ctx, stream, { owner, recheck }) => {
-    if ((open.get(owner) ?? 0) >= mostOfOne)
-      throw tooMany(`At most ${mostOfOne} streams may be open at a time; close one and try again.`, 5);
+    const leave = ctx.method === 'HEAD' ? undefined : open.enter(owner, 'stream');
     ctx.set({
       'Cache-Control': 'no-cache, no-transform',
       // nginx would hold messages back; and the socket is of no use to others, so that a shutdown need not wait for it
       'X-Accel-Buffering': 'no',
       Connection: stream.framing.opening === null ? 'keep-alive' : 'close',
     });
-    if (ctx.method === 'HEAD') return;
-    count(owner, 1);
-    void send(ctx, stream, { stopping, heartbeatMs, log, recheck }).finally(() => count(owner, -1));
+    if (leave === undefined) return;
+    void send(ctx, stream, { stopping, heartbeatMs, log, recheck }).finally(leave);
   };
 }
 
@@ -149,7 +143,19 @@ function messageText({ id, event, data }: StreamMessage<unknown>): string {
   const lines = [
     ...(id === undefined ? [] : [`id: ${id}`]),
     ...(event === undefined ? [] : [`event: ${event}`]),
-    ...(data === undefined ? [] : [`data: ${JSON.stringify(data)}`]),
+    ...(data === undefined ? [] : [`data: ${jsonText(data)}`]),
   ];
   return `${lines.join('\n')}\n\n`;
+}
+
+const texts = new WeakMap<object, string>();
+
+/** What goes to many callers is written out once. */
+export function jsonText(data: unknown): string {
+  if (typeof data !== 'object' || data === null) return JSON.stringify(data);
+  const known = texts.get(data);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(data);
+  texts.set(data, text);
+  return text;
 }

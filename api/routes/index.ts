@@ -40,6 +40,7 @@ import { serviceRunRoutes } from './service-runs.js';
 import { serviceAccountRoutes } from './service-accounts.js';
 import { signupRequestRoutes } from './signup-requests.js';
 import { tenantRoutes } from './tenants.js';
+import { socketRoutes } from './sockets.js';
 import { ssoRoutes } from './sso.js';
 import { tokenRoutes } from './tokens.js';
 import { usageRoutes } from './usage.js';
@@ -89,6 +90,7 @@ export const routes: readonly Route[] = [
   ...runReadRoutes,
   ...runStreamRoutes,
   ...serviceRunRoutes,
+  ...socketRoutes,
   ...deploymentRoutes,
   ...publicRuntimeRoutes,
   ...ssoRoutes,

@@ -53,6 +53,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
   const agents = createAgents({ db, urlRules });
   const received = { behind: identity.behind, publicUrl: config.publicUrl };
   const runCommands = createRunCommands({ db, temporal, log, news, runs, urlRules });
+  const streams = createStreamService({ db, news });
   return {
     ...identity,
     workspaces: createWorkspaceService(secrets),
@@ -63,7 +64,7 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     runs,
     runReads: createRunReadService({ db }),
     explain: createExplainService({ db, temporal }),
-    streams: createStreamService({ db, news }),
+    streams,
     chains: createChainService({ db, urlRules, secrets, schedules }),
     chainRuns: createChainRunService({ db, runs }),
     approvals: createApprovalService({ db, runs, audit }),
@@ -73,7 +74,11 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     ...createWebhooks({ ...secrets, urlRules, egressAllow: config.egressAllow }),
     ...createIngress({ ...received, runs, urlRules, secrets, events: runCommands.runEvents, log }),
     usage: createUsageService({ db }),
-    ...createCalls({ ...{ config, db, news, temporal, runs, urlRules }, events: runCommands.runEvents, ...agents }),
+    ...createCalls({
+      ...{ config, db, news, log: streams.log, temporal, runs, urlRules },
+      events: runCommands.runEvents,
+      ...agents,
+    }),
     ...agents,
     agentWorkflows: createAgentWorkflowService({ db, urlRules, starters: agents.starters }),
     ...createStaged({ db, news, runs, stops: runCommands.runStops, urlRules, starters: agents.starters }),

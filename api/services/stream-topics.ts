@@ -1,41 +1,57 @@
 import type { Database } from '../../db/client.js';
 import type { LogFilter, LogPosition, LoggedEvent } from '../../db/run-events.js';
 import { scoped } from '../../db/scoped.js';
-import { invalid, notFound, type ApiError } from '../http/errors.js';
+import { invalid, notFound, type ApiError, type ErrorDetail } from '../http/errors.js';
 
-/** What a multiplexed stream is about. */
-export type Topics = LogFilter;
+/** What a multiplexed stream is about: names such as `runs` and `run:<id>`, each once. */
+export type Topics = readonly string[];
 
 const MOST_TOPICS = 50;
+const wholeTopics: ReadonlySet<string> = new Set(['runs', 'waits', 'calls']);
+const ofOne = /^(run|definition|call):(\w{1,64})$/;
+const choice = 'runs, waits, calls, run:<id>, call:<id> or definition:<id>';
 
-/** `run:<id>,runs,waits,definition:<id>`. */
-export function readTopics(text: string): Topics {
-  const names = [...new Set(text.split(',').map((name) => name.trim()))].filter((name) => name !== '');
-  const idsOf = (prefix: string): readonly string[] =>
-    names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
-  const known = (name: string): boolean => name === 'runs' || name === 'waits' || /^(run|definition):\w+$/.test(name);
-  const stranger = names.find((name) => !known(name));
-  if (stranger !== undefined)
-    throw badTopics(`"${stranger.slice(0, 100)}" is no topic; use runs, waits, run:<id> or definition:<id>`);
-  if (names.length === 0) throw badTopics('must name at least one of runs, waits, run:<id> and definition:<id>');
-  if (names.length > MOST_TOPICS) throw badTopics(`must have at most ${MOST_TOPICS} topics`);
-  return {
-    runs: names.includes('runs'),
-    waits: names.includes('waits'),
-    runIds: idsOf('run:'),
-    definitionIds: idsOf('definition:'),
-  };
+/** `run:<id>,runs,waits,calls,definition:<id>`. */
+export const readTopics = (text: string): Topics =>
+  checkNames(
+    text
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
+    { field: 'query.topics', loc: ['query', 'topics'] },
+  );
+
+/** Names as a client gave them, each once; `place` is where they stand. */
+export function checkNames(given: readonly string[], place: Omit<ErrorDetail, 'message'>): Topics {
+  const names = [...new Set(given)];
+  const refuse = (message: string): ApiError => invalid([{ ...place, message }]);
+  const stranger = names.find((name) => !wholeTopics.has(name) && !ofOne.test(name));
+  if (stranger !== undefined) throw refuse(`"${stranger.slice(0, 100)}" is no topic; use ${choice}`);
+  if (names.length === 0) throw refuse(`must name at least one of ${choice.replace(' or ', ' and ')}`);
+  if (names.length > MOST_TOPICS) throw refuse(`must have at most ${MOST_TOPICS} topics`);
+  return names;
 }
 
-const badTopics = (message: string): ApiError =>
-  invalid([{ field: 'query.topics', loc: ['query', 'topics'], message }]);
+const idsOf = (topics: Topics, kind: string): readonly string[] =>
+  topics.flatMap((name) => (name.startsWith(`${kind}:`) ? [name.slice(kind.length + 1)] : []));
+
+export const filterOf = (topics: Topics): LogFilter => ({
+  runs: topics.includes('runs'),
+  waits: topics.includes('waits'),
+  calls: topics.includes('calls'),
+  callIds: idsOf(topics, 'call'),
+  runIds: idsOf(topics, 'run'),
+  definitionIds: idsOf(topics, 'definition'),
+});
 
 /** A topic of another workspace's run or definition is as unknown as one of none. */
 export async function checkTopics(db: Database, workspaceId: string, topics: Topics): Promise<void> {
-  for (const [table, ids, what] of [
-    ['runs', topics.runIds, 'run'],
-    ['definitions', topics.definitionIds, 'definition'],
+  for (const [table, what] of [
+    ['runs', 'run'],
+    ['runs', 'call'],
+    ['definitions', 'definition'],
   ] as const) {
+    const ids = idsOf(topics, what);
     if (ids.length === 0) continue;
     const rows = await scoped(db, workspaceId).select(table).select('id').where('id', 'in', ids).execute();
     const missing = ids.find((id) => !rows.some((row) => row.id === id));
@@ -43,16 +59,15 @@ export async function checkTopics(db: Database, workspaceId: string, topics: Top
   }
 }
 
-/** The topics an event belongs to, of those that are followed. */
-export function topicsOf(topics: Topics, { run_id, type, data }: LoggedEvent): readonly string[] {
+/** Every topic an event belongs to. */
+export function topicsOf({ run_id, type, data }: LoggedEvent): Topics {
   const { definition_id: definitionId } = data;
   return [
-    ...(topics.runs && type === 'run' ? ['runs'] : []),
-    ...(topics.waits && (type === 'wait' || type === 'vote') ? ['waits'] : []),
-    ...(topics.runIds.includes(run_id) ? [`run:${run_id}`] : []),
-    ...(type === 'run' && typeof definitionId === 'string' && topics.definitionIds.includes(definitionId)
-      ? [`definition:${definitionId}`]
-      : []),
+    ...(type === 'run' ? ['runs'] : []),
+    ...(type === 'wait' || type === 'vote' ? ['waits'] : []),
+    ...(type === 'call' ? ['calls', `call:${run_id}`] : []),
+    `run:${run_id}`,
+    ...(type === 'run' && typeof definitionId === 'string' ? [`definition:${definitionId}`] : []),
   ];
 }
 

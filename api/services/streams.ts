@@ -1,12 +1,9 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Database } from '../../db/client.js';
-import { createBell, type Bell, type RunNews } from '../../db/listen.js';
+import type { RunNews } from '../../db/listen.js';
 import {
   isReached,
   logPosition,
-  runEventsAfter,
   runHead,
-  workspaceEventsAfter,
   type LoggedEvent,
   type LogPage,
   type LogPosition,
@@ -15,6 +12,9 @@ import type { RunRef, RunStatus } from '../../workflows/contract/run.js';
 import type { Json } from '../../workflows/definition/values.js';
 import { notFound } from '../http/errors.js';
 import { EventStream, type StreamMessage } from '../http/route.js';
+import type { Page } from './log-seats.js';
+import { followTail } from './log-tail.js';
+import { createLogTails, wholeRun, type LogTails } from './log-tails.js';
 import { hasEnded } from './run-view.js';
 import { checkTopics, positionText, topicsOf, type Topics } from './stream-topics.js';
 
@@ -29,6 +29,27 @@ export interface StreamService {
     workspaceId: string,
     follow: { readonly topics: Topics; readonly after: LogPosition | null },
   ) => Promise<EventStream<StreamData>>;
+  /** The same for who speaks otherwise than by an event stream. */
+  readonly log: LogReader;
+}
+
+export interface LogReader {
+  /** Throws where a topic names what is not in the workspace. */
+  readonly check: (workspaceId: string, topics: Topics) => Promise<void>;
+  /** That position or, without one or with one this database never came to, now. */
+  readonly start: (after: LogPosition | null) => Promise<Start>;
+  readonly pages: (
+    workspaceId: string,
+    from: { readonly topics: Topics; readonly after: LogPosition },
+    signal: AbortSignal,
+  ) => AsyncIterable<LogPage>;
+  /** The log of one run from behind a `seq`. */
+  readonly runPages: (run: RunRef, after: number, signal: AbortSignal) => AsyncIterable<Page<number, LoggedEvent>>;
+}
+
+export interface Start {
+  readonly position: LogPosition;
+  readonly isNew: boolean;
 }
 
 export interface StreamDeps {
@@ -39,16 +60,11 @@ export interface StreamDeps {
 }
 
 const BATCH = 500;
-/** News that come faster are taken together: of one run, of a workspace. */
-const RUN_PACE_MS = 15;
-const WORKSPACE_PACE_MS = 100;
-const FIRST_RECHECK_MS = 10;
-const LONGEST_RECHECK_MS = 500;
 /** How long the position of a quiet stream may lag behind. */
 const POSITION_MS = 15_000;
 
 export function createStreamService({ db, news, batch = BATCH }: StreamDeps): StreamService {
-  const deps = { db, news, batch };
+  const deps: Deps = { db, tails: createLogTails({ db, news, batch }), isAllSent: createIsAllSent(db) };
   return {
     run: async (run, after) => {
       const head = await runHead(db, run);
@@ -59,46 +75,53 @@ export function createStreamService({ db, news, batch = BATCH }: StreamDeps): St
       await checkTopics(db, workspaceId, topics);
       return new EventStream((signal) => followTopics(deps, { workspaceId, topics, after }, signal));
     },
+    log: {
+      check: (workspaceId, topics) => checkTopics(db, workspaceId, topics),
+      start: (after) => startOf(db, after),
+      pages: (workspaceId, from, signal) => followTail(deps.tails.ofWorkspace(workspaceId), from, signal),
+      runPages: (run, after, signal) => followTail(deps.tails.ofRun(run), { topics: wholeRun, after }, signal),
+    },
   };
 }
 
-type Deps = Required<StreamDeps>;
+interface Deps {
+  readonly db: Database;
+  readonly tails: LogTails;
+  readonly isAllSent: ReturnType<typeof createIsAllSent>;
+}
 type Message = StreamMessage<StreamData>;
 
-const dataOf = ({ run_id, seq, at, data }: LoggedEvent): StreamData => ({
-  ...data,
-  run_id,
-  seq,
-  at: at.toISOString(),
-});
+/** Made once for an event, however many it goes to: what is the same thing is presented and written out once. */
+const dataMade = new WeakMap<LoggedEvent, Map<string, StreamData>>();
+
+function dataOf(event: LoggedEvent, topics?: Topics): StreamData {
+  const made = dataMade.get(event) ?? new Map<string, StreamData>();
+  dataMade.set(event, made);
+  const key = topics?.join() ?? '';
+  const { run_id, seq, at, data } = event;
+  const known = made.get(key);
+  if (known !== undefined) return known;
+  const fresh = { ...data, run_id, seq, at: at.toISOString(), ...(topics === undefined ? {} : { topics }) };
+  made.set(key, fresh);
+  return fresh;
+}
 
 async function* followRun(
-  { db, news, batch }: Deps,
+  { tails, isAllSent }: Deps,
   from: { readonly run: RunRef; readonly after: number; readonly status: RunStatus },
   signal: AbortSignal,
 ): AsyncGenerator<Message> {
-  const { run } = from;
-  const bell = createBell();
-  const stop = news.follow(run, bell.ring);
-  let { after: last, status } = from;
-  try {
-    while (!signal.aborted) {
-      const events = await runEventsAfter(db, run, { after: last, limit: batch });
-      for (const event of events) {
-        yield { id: String(event.seq), event: event.type, data: dataOf(event) };
-        last = event.seq;
-        status = statusIn(event) ?? status;
-      }
-      if (events.length === batch) continue;
-      if (hasEnded(status) && (await isAllSent(db, run, last))) {
-        yield { event: 'end', data: { run_id: run.runId, status, seq: last } };
-        return;
-      }
-      await rest(RUN_PACE_MS, signal);
-      await bell.heard(signal);
+  const { run, after } = from;
+  let { status } = from;
+  for await (const page of followTail(tails.ofRun(run), { topics: wholeRun, after }, signal)) {
+    for (const event of page.events) {
+      yield { id: String(event.seq), event: event.type, data: dataOf(event) };
+      status = statusIn(event) ?? status;
     }
-  } finally {
-    stop();
+    if (page.more === 'later' && hasEnded(status) && (await isAllSent(run, page))) {
+      yield { event: 'end', data: { run_id: run.runId, status, seq: page.next } };
+      return;
+    }
   }
 }
 
@@ -106,10 +129,21 @@ async function* followRun(
 const statusIn = ({ type, data }: LoggedEvent): RunStatus | undefined =>
   type === 'run' ? (data['status'] as RunStatus) : undefined;
 
-/** A late record of a step may follow the run's own end; a run that is gone has nothing more to say. */
-async function isAllSent(db: Database, run: RunRef, last: number): Promise<boolean> {
-  const head = await runHead(db, run);
-  return head === undefined || head.event_seq <= last;
+interface RunPage {
+  readonly events: readonly LoggedEvent[];
+  readonly next: number;
+}
+
+/** A late record of a step may follow the run's own end; a run that is gone has nothing more to say. Asked once for a shared page. */
+function createIsAllSent(db: Database): (run: RunRef, page: RunPage) => Promise<boolean> {
+  const answers = new WeakMap<RunPage['events'], { readonly next: number; readonly answer: Promise<boolean> }>();
+  return (run, { events, next }) => {
+    const known = answers.get(events);
+    if (known?.next === next) return known.answer;
+    const answer = runHead(db, run).then((head) => head === undefined || head.event_seq <= next);
+    answers.set(events, { next, answer });
+    return answer;
+  };
 }
 
 interface FollowedTopics {
@@ -118,75 +152,40 @@ interface FollowedTopics {
   readonly after: LogPosition | null;
 }
 
-async function* followTopics(deps: Deps, follow: FollowedTopics, signal: AbortSignal): AsyncGenerator<Message> {
-  const bell = createBell();
-  const stop = followNews(deps.news, follow, bell.ring);
-  try {
-    const { position, isNew } = await startOf(deps.db, follow.after);
-    if (isNew) yield { id: positionText(position), event: 'ready', data: { position: positionText(position) } };
-    const quiet = createQuiet();
-    for await (const { events, next } of pagesFrom(deps, { ...follow, after: position, bell }, signal)) {
-      for (const event of events) {
-        const data = { ...dataOf(event), topics: topicsOf(follow.topics, event) };
-        yield { id: positionText(event.position), event: event.type, data };
-      }
-      // so that whoever comes back does not read again through all that was not for them
-      if (quiet.lasts(events.length > 0)) yield { id: positionText(next) };
-    }
-  } finally {
-    stop();
-  }
-}
-
-export interface PagesFrom extends FollowedTopics {
-  readonly after: LogPosition;
-  readonly bell: Bell;
-}
-
-/** Page after page for as long as anybody reads: at once while there is more, then whenever there is news. */
-export async function* pagesFrom(
-  { db, batch }: Pick<Deps, 'db' | 'batch'>,
-  from: PagesFrom,
+async function* followTopics(
+  { db, tails }: Deps,
+  { workspaceId, topics, after }: FollowedTopics,
   signal: AbortSignal,
-): AsyncGenerator<LogPage> {
-  const { workspaceId, topics, bell } = from;
-  const paceMs = isWide(topics) ? WORKSPACE_PACE_MS : RUN_PACE_MS;
-  let { after } = from;
-  let recheckMs = FIRST_RECHECK_MS;
-  while (!signal.aborted) {
-    const page = await workspaceEventsAfter(db, workspaceId, { after, filter: topics, limit: batch });
-    yield page;
-    after = page.next;
-    if (page.more === 'now') continue;
-    recheckMs = page.events.length === 0 ? Math.min(recheckMs * 2, LONGEST_RECHECK_MS) : FIRST_RECHECK_MS;
-    await rest(page.more === 'soon' ? recheckMs : paceMs, signal);
-    if (page.more === 'soon') continue;
-    await bell.heard(signal);
-    recheckMs = FIRST_RECHECK_MS;
+): AsyncGenerator<Message> {
+  const { position, isNew } = await startOf(db, after);
+  if (isNew) yield { id: positionText(position), event: 'ready', data: { position: positionText(position) } };
+  const quiet = createQuiet();
+  const followed = new Set(topics);
+  for await (const { events, next } of followTail(
+    tails.ofWorkspace(workspaceId),
+    { topics, after: position },
+    signal,
+  )) {
+    for (const event of events) {
+      const data = dataOf(
+        event,
+        topicsOf(event).filter((topic) => followed.has(topic)),
+      );
+      yield { id: positionText(event.position), event: event.type, data };
+    }
+    // so that whoever comes back does not read again through all that was not for them
+    if (quiet.lasts(events.length > 0)) yield { id: positionText(next) };
   }
 }
 
 /** Without a position, or with one this database never came to, from now on. */
-export async function startOf(
-  db: Database,
-  after: LogPosition | null,
-): Promise<{ readonly position: LogPosition; readonly isNew: boolean }> {
+async function startOf(db: Database, after: LogPosition | null): Promise<Start> {
   if (after !== null && (await isReached(db, after))) return { position: after, isNew: false };
   return { position: await logPosition(db), isNew: true };
 }
 
-/** Whoever follows only certain runs is not woken by all the others. */
-function followNews(news: RunNews, { workspaceId, topics }: FollowedTopics, ring: () => void): () => void {
-  const followed = isWide(topics) ? [{ workspaceId }] : topics.runIds.map((runId) => ({ workspaceId, runId }));
-  const stops = followed.map((each) => news.follow(each, ring));
-  return () => stops.forEach((stop) => stop());
-}
-
-const isWide = ({ runs, waits, calls = false, definitionIds }: Topics): boolean =>
-  runs || waits || calls || definitionIds.length > 0;
-
 /** Says now and then that nothing was said for long. */
-function createQuiet(): { readonly lasts: (spoke: boolean) => boolean } {
+export function createQuiet(): { readonly lasts: (spoke: boolean) => boolean } {
   let since = performance.now();
   return {
     lasts: (spoke) => {
@@ -196,6 +195,3 @@ function createQuiet(): { readonly lasts: (spoke: boolean) => boolean } {
     },
   };
 }
-
-const rest = (ms: number, signal: AbortSignal): Promise<unknown> =>
-  pause(ms, undefined, { signal }).catch(() => undefined);

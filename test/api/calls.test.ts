@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { createTokenSigner } from '../../api/services/access-tokens.js';
+import { createStreamService } from '../../api/services/streams.js';
 import { createCallStreams } from '../../api/services/calls/call-streams.js';
 import { anonymous } from '../../api/actor.js';
 import { createRunNews } from '../../db/listen.js';
@@ -154,7 +155,8 @@ test('a stream of calls begins with those that are open', async () => {
 test('a quiet stream beats', async () => {
   const callId = await callerOf(person).start('desk');
   const news = createRunNews({ url: api.databaseUrl, rereadMs: 1 });
-  const streams = createCallStreams({ db: api.db, news, heartbeatMs: 1 });
+  const { log } = createStreamService({ db: api.db, news });
+  const streams = createCallStreams({ db: api.db, log, heartbeatMs: 1 });
   const actor = { ...anonymous, type: 'api_key', workspaceId: person.workspace.id } as const;
   for (const stream of [await streams.one(actor, callId, 0), await streams.all(actor, null)]) {
     const leave = new AbortController();

@@ -24,8 +24,8 @@ const listed: readonly Endpoint[] = readFileSync(
   .map(([surface = '', area = '', method = '', path = '']) => ({ surface, area, door: doorOf(method, path) }));
 
 const mounted = new Set(
-  allRoutes(routes, { version: '0', probes: {} }).flatMap(({ method, path, aliases = [] }) =>
-    [path, ...aliases].map((each) => doorOf(method, each)),
+  allRoutes(routes, { version: '0', probes: {} }).flatMap(({ method, path, aliases = [], socket }) =>
+    [path, ...aliases].map((each) => doorOf(socket === undefined ? method : 'WS', each)),
   ),
 );
 
@@ -56,6 +56,7 @@ const own = new Set([
   'GET /v1/runs/{}/steps/{}',
   'GET /v1/runs/{}/stream',
   'GET /v1/stream',
+  'WS /ws/runs',
   'GET /v1/values/{}',
   'POST /v1/runs',
   'POST /v1/runs/{}/waits/{}',

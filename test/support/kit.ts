@@ -1,6 +1,6 @@
 import type { Credentials } from '../../api/services/auth.js';
 import { pino } from 'pino';
-import { createApp, type AppOptions } from '../../api/app.js';
+import { createServed, type AppOptions } from '../../api/app.js';
 import type { HttpConfig } from '../../api/http/config.js';
 import type { StreamSettings } from '../../api/http/sse.js';
 import { unauthenticated } from '../../api/http/errors.js';
@@ -29,6 +29,7 @@ interface KitOptions {
   /** Throws to refuse whoever calls. */
   readonly onAuthenticate?: () => void;
   readonly streams?: Omit<StreamSettings, 'stopping'>;
+  readonly sockets?: AppOptions['sockets'];
   readonly rateStore?: AppOptions['rateStore'];
   readonly discardMs?: number;
   readonly requestTimeoutMs?: number;
@@ -48,7 +49,7 @@ export async function startKit({ db, rows, ...more }: KitOptions): Promise<KitSe
   const lines: string[] = [];
   const audit: AuditEntry[] = [];
   const stopping = new AbortController();
-  const app = createApp({
+  const { app, sockets } = createServed({
     routes: allRoutes(rows, {
       version: testConfig.version,
       probes: more.probes ?? {},
@@ -59,17 +60,25 @@ export async function startKit({ db, rows, ...more }: KitOptions): Promise<KitSe
     log: pino({ level: 'debug' }, { write: (line: string) => lines.push(line) }),
     config: { ...testConfig, ...more.config },
     streams: { stopping: stopping.signal, ...more.streams },
+    ...(more.sockets === undefined ? {} : { sockets: more.sockets }),
     ...(more.discardMs === undefined ? {} : { discardMs: more.discardMs }),
     ...(more.rateStore === undefined ? {} : { rateStore: more.rateStore }),
     ...(more.idempotency === undefined ? {} : { idempotency: more.idempotency }),
   });
   const patience = more.requestTimeoutMs === undefined ? {} : { requestTimeoutMs: more.requestTimeoutMs };
-  const listening = await listen(app, { port: 0, host: '127.0.0.1', drainMs: more.drainMs ?? 5_000, ...patience });
+  const listening = await listen(app, {
+    port: 0,
+    host: '127.0.0.1',
+    drainMs: more.drainMs ?? 5_000,
+    ...patience,
+    upgrade: sockets.upgrade,
+  });
   return {
     ...listening,
-    close: () => {
+    close: async () => {
       stopping.abort();
-      return listening.close();
+      await sockets.close();
+      await listening.close();
     },
     url: `http://127.0.0.1:${listening.port}`,
     audit,

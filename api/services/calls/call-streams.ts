@@ -1,14 +1,12 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { callEvents, callsByIds, countCalls, findCall, listCalls, OPEN_CALL, type CallRow } from '../../../db/calls.js';
+import { callsByIds, countCalls, findCall, listCalls, OPEN_CALL, type CallRow } from '../../../db/calls.js';
 import type { Database } from '../../../db/client.js';
-import { createBell, type RunNews } from '../../../db/listen.js';
 import type { LoggedEvent, LogPosition } from '../../../db/run-events.js';
 import type { RunRef } from '../../../workflows/contract/run.js';
 import type { Actor } from '../../actor.js';
 import { EventStream, type StreamMessage } from '../../http/route.js';
 import { actingWorkspace } from '../acting-workspace.js';
 import { positionText } from '../stream-topics.js';
-import { pagesFrom, startOf, type StreamData } from '../streams.js';
+import type { LogReader, StreamData } from '../streams.js';
 import { mustFindCall } from './call-turns.js';
 import { callView, isOver } from './call-view.js';
 
@@ -22,15 +20,11 @@ export interface CallStreams {
 
 export interface CallStreamDeps {
   readonly db: Database;
-  readonly news: RunNews;
-  /** Events read at a time. */
-  readonly batch?: number;
+  readonly log: LogReader;
   readonly heartbeatMs?: number;
 }
 
-const BATCH = 500;
 const HEARTBEAT_MS = 15_000;
-const PACE_MS = 15;
 /** Calls shown to whoever begins to look. */
 const MOST_SHOWN = 100;
 
@@ -38,7 +32,7 @@ type Deps = Required<CallStreamDeps>;
 type Message = StreamMessage<StreamData>;
 
 export function createCallStreams(given: CallStreamDeps): CallStreams {
-  const deps: Deps = { batch: BATCH, heartbeatMs: HEARTBEAT_MS, ...given };
+  const deps: Deps = { heartbeatMs: HEARTBEAT_MS, ...given };
   return {
     all: (actor, after) => {
       const of = { workspaceId: actingWorkspace(actor), tenantId: actor.tenantId, after };
@@ -66,31 +60,22 @@ async function* announced(messages: AsyncIterable<Message>, signal: AbortSignal)
 }
 
 async function* followOne(
-  { db, news, batch, heartbeatMs }: Deps,
+  { db, log, heartbeatMs }: Deps,
   { run, after }: { readonly run: RunRef; readonly after: number },
   signal: AbortSignal,
 ): AsyncGenerator<Message> {
-  const bell = createBell();
-  const stop = news.follow(run, bell.ring);
   const heart = createHeart(heartbeatMs);
-  let last = after;
-  try {
-    yield { event: 'connected', data: { message: 'Following the call.', call_id: run.runId } };
-    while (!signal.aborted) {
-      // looked at first: whatever it says is over is in the log by then
-      const call = await findCall(db, run);
-      const events = await callEvents(db, run, { after: last, limit: batch });
-      yield* events.map(messageOf);
-      if (events.some(isLast)) return;
-      last = events.at(-1)?.seq ?? last;
-      if (events.length === batch) continue;
-      if (call === undefined || isOver(call.status)) return yield* alreadyEnded(call);
-      if (heart.isDue()) yield heart.beat();
-      await pause(PACE_MS, undefined, { signal }).catch(() => undefined);
-      await bell.heard(signal);
+  yield { event: 'connected', data: { message: 'Following the call.', call_id: run.runId } };
+  // looked at first: whatever it says is over is in the log by then
+  const call = await findCall(db, run);
+  for await (const { events, more } of log.runPages(run, after, signal)) {
+    for (const event of events) {
+      if (event.type !== 'call') continue;
+      yield messageOf(event);
+      if (isLast(event)) return;
     }
-  } finally {
-    stop();
+    if (more !== 'now' && (call === undefined || isOver(call.status))) return yield* alreadyEnded(call);
+    if (heart.isDue()) yield heart.beat();
   }
 }
 
@@ -129,31 +114,25 @@ interface FollowAll {
   readonly after: LogPosition | null;
 }
 
-const filter = { calls: true, runs: false, waits: false, runIds: [], definitionIds: [] } as const;
+/** What is said in a call is told to those who follow that call. */
+const isChange = ({ data }: LoggedEvent): boolean => data['event'] !== 'call.transcript';
 
 async function* followAll(deps: Deps, of: FollowAll, signal: AbortSignal): AsyncGenerator<Message> {
-  const { db, news, batch, heartbeatMs } = deps;
+  const { db, log, heartbeatMs } = deps;
   const { workspaceId } = of;
-  const bell = createBell();
-  const stop = news.follow({ workspaceId }, bell.ring);
   const heart = createHeart(heartbeatMs);
-  try {
-    yield { event: 'connected', data: { message: 'Following the calls of the workspace.', tenant_id: of.tenantId } };
-    const { position, isNew } = await startOf(db, of.after);
-    let count = await openCalls(db, workspaceId);
-    yield { id: positionText(position), ...countMessage(count) };
-    if (isNew) yield changeMessage(await shownFirst(db, workspaceId));
-    const pages = pagesFrom({ db, batch }, { workspaceId, topics: filter, after: position, bell }, signal);
-    for await (const { events, next } of pages) {
-      const id = positionText(next);
-      const ids = [...new Set(events.map(({ run_id }) => run_id))];
-      if (ids.length > 0) yield { id, ...changeMessage(await callsByIds(db, workspaceId, ids)) };
-      const open = ids.length > 0 ? await openCalls(db, workspaceId) : count;
-      if (open !== count) yield { id, ...countMessage((count = open)) };
-      if (heart.isDue()) yield { id, ...heart.beat() };
-    }
-  } finally {
-    stop();
+  yield { event: 'connected', data: { message: 'Following the calls of the workspace.', tenant_id: of.tenantId } };
+  const { position, isNew } = await log.start(of.after);
+  let count = await openCalls(db, workspaceId);
+  yield { id: positionText(position), ...countMessage(count) };
+  if (isNew) yield changeMessage(await shownFirst(db, workspaceId));
+  for await (const { events, next } of log.pages(workspaceId, { topics: ['calls'], after: position }, signal)) {
+    const id = positionText(next);
+    const ids = [...new Set(events.filter(isChange).map(({ run_id }) => run_id))];
+    if (ids.length > 0) yield { id, ...changeMessage(await callsByIds(db, workspaceId, ids)) };
+    const open = ids.length > 0 ? await openCalls(db, workspaceId) : count;
+    if (open !== count) yield { id, ...countMessage((count = open)) };
+    if (heart.isDue()) yield { id, ...heart.beat() };
   }
 }
 
