@@ -5,30 +5,26 @@ import { createTenantLimits } from '../../db/tenant-egress.js';
 import type { Vault } from '../../db/vault/vault.js';
 import type { ApiConfig } from '../config.js';
 import type { TemporalGateway } from '../temporal/gateway.js';
-import { createAgentWorkflowService } from './agent-workflows/service.js';
+import { createAgentRuns } from './create-agent-runs.js';
 import { createApprovalService } from './approvals.js';
 import { createAuditService } from './audit.js';
-import { createAgents } from './create-agents.js';
+import { createHooks } from './create-hooks.js';
 import { createIdentity } from './create-identity.js';
-import { createCalls } from './calls/create-calls.js';
 import { createAuthoring } from './create-authoring.js';
 import { createEmbed } from './create-embed.js';
 import { createChainRunService } from './chain-runs.js';
 import { createChainService } from './chains.js';
 import { createEgressListService, createUrlRules } from './egress-lists.js';
 import { createExplainService } from './explain.js';
-import { createIngress } from './ingress/create-ingress.js';
 import type { Services } from './index.js';
 import { createRunCommands } from './create-run-commands.js';
 import { createRunReadService } from './run-reads.js';
 import { createRunService } from './runs.js';
 import { createScheduleService } from './schedules.js';
 import { createSecretService } from './secrets.js';
-import { createStaged } from './staged/create.js';
 import { createStreamService } from './streams.js';
 import { createTokenService } from './tokens.js';
 import { createUsageService } from './usage.js';
-import { createWebhooks } from './create-webhooks.js';
 import { createWorkspaceService } from './workspaces.js';
 
 export interface ServiceDeps {
@@ -50,8 +46,6 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
   const runs = createRunService({ db, temporal, log });
   const schedules = createScheduleService({ db, schedules: temporal.schedules, runs: temporal });
   const identity = createIdentity({ config, ...secrets, audit, log });
-  const agents = createAgents({ db, urlRules });
-  const received = { behind: identity.behind, publicUrl: config.publicUrl };
   const runCommands = createRunCommands({ db, temporal, log, news, runs, urlRules });
   const streams = createStreamService({ db, news });
   return {
@@ -71,17 +65,9 @@ export function createServices({ config, db, vault, temporal, news, log }: Servi
     schedules,
     ...createAuthoring({ db, secrets, schedules, temporal, runs, news, urlRules }),
     ...runCommands,
-    ...createWebhooks({ ...secrets, urlRules, egressAllow: config.egressAllow }),
-    ...createIngress({ ...received, runs, urlRules, secrets, events: runCommands.runEvents, log }),
+    ...createHooks({ config, ...secrets, urlRules, runs, events: runCommands.runEvents, behind: identity.behind, log }),
     usage: createUsageService({ db }),
-    ...createCalls({
-      ...{ config, db, news, log: streams.log, temporal, runs, urlRules },
-      events: runCommands.runEvents,
-      ...agents,
-    }),
-    ...agents,
-    agentWorkflows: createAgentWorkflowService({ db, urlRules, starters: agents.starters }),
-    ...createStaged({ db, news, runs, stops: runCommands.runStops, urlRules, starters: agents.starters }),
+    ...createAgentRuns({ config, db, news, streams, temporal, runs, runCommands, urlRules }),
     ...createEmbed({ db, sessions: runCommands.workflowSessions }),
   };
 }

@@ -1,4 +1,3 @@
-import type { AgentWorkflowService } from './agent-workflows/service.js';
 import type { WorkspaceService } from './workspaces.js';
 import type { TokenService } from './tokens.js';
 import type { SecretService } from './secrets.js';
@@ -6,7 +5,6 @@ import type { AuditService } from './audit.js';
 import type { ChainService } from './chains.js';
 import type { ChainRunService } from './chain-runs.js';
 import type { ExplainService } from './explain.js';
-import type { StagedServices } from './staged/create.js';
 import type { RunReadService } from './run-reads.js';
 import type { RunService } from './runs.js';
 import type { StreamService } from './streams.js';
@@ -22,23 +20,12 @@ import type { ScheduleService } from './schedules.js';
 import type { IdentityServices } from './create-identity.js';
 import type { UsageService } from './usage.js';
 import type { RunCommandServices } from './create-run-commands.js';
+import type { AgentRunServices } from './create-agent-runs.js';
+import type { HookServices } from './create-hooks.js';
 import type { EmbedServices } from './create-embed.js';
-import type { CallServices } from './calls/create-calls.js';
-import type { AgentServices } from './create-agents.js';
-import type { WebhookServices } from './create-webhooks.js';
-import type { IngressServices } from './ingress/create-ingress.js';
 
 /** The rules behind the routes; each is made by `createX(deps)` in its own file. */
-export interface Services
-  extends
-    RunCommandServices,
-    IdentityServices,
-    EmbedServices,
-    StagedServices,
-    AgentServices,
-    WebhookServices,
-    IngressServices,
-    CallServices {
+export interface Services extends RunCommandServices, IdentityServices, EmbedServices, AgentRunServices, HookServices {
   readonly workspaces: WorkspaceService;
   readonly tokens: TokenService;
   readonly secrets: SecretService;
@@ -59,5 +46,4 @@ export interface Services
   readonly tools: WorkspaceToolService;
   readonly tests: TestService;
   readonly usage: UsageService;
-  readonly agentWorkflows: AgentWorkflowService;
 }

@@ -31,7 +31,7 @@ async function readRuns(db: Database): Promise<void> {
 async function readWebhooks(db: Database): Promise<void> {
   const { rows } = await sql<{ direction: 'in' | 'out'; status: string; count: string }>`
     select 'out' as direction, status, count(*) as count from webhook_deliveries
-      where status in ('pending', 'delivering') or (status = 'dead' and created_at > now() - interval '1 day')
+      where status in ('pending', 'delivering') or (status = 'dead' and ended_at > now() - interval '1 day')
       group by status
     union all
     select 'in', status, count(*) from ingress_messages
