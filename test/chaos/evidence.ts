@@ -3,6 +3,7 @@ import type { Database } from '../../db/client.js';
 import type { Client } from './client.js';
 import type { Follower } from './followers.js';
 import type { GraphLedger } from './graph-load.js';
+import type { Receiver, Sent } from './hooks.js';
 import type { Ledger } from './load.js';
 import type { Platform } from './platform.js';
 import type { Sink } from './sink.js';
@@ -16,6 +17,8 @@ export interface Evidence {
   readonly graphs: GraphLedger;
   readonly workspaceId: string;
   readonly runs: number;
+  readonly receiver: Receiver;
+  readonly hooks: { readonly sent: Sent; readonly count: number };
   /** Of the whole workspace. */
   readonly follower: Follower;
   /** Of single runs. */
@@ -26,6 +29,9 @@ export interface RunRow {
   readonly id: string;
   readonly kind: string;
   readonly status: string;
+  /** Of its definition. */
+  readonly slug: string | null;
+  readonly input: unknown;
   readonly order: string;
   readonly parentId: string | null;
   readonly wasCancelled: boolean;
@@ -86,12 +92,18 @@ export async function readRows(url: string): Promise<Rows> {
       groupBy(await db.selectFrom('effects').select(['run_id', 'key', 'status']).execute()),
       groupBy(await db.selectFrom('run_events').select(['run_id', 'seq', 'type', 'data']).orderBy('seq').execute()),
     ];
-    const runs = await db.selectFrom('runs').selectAll().execute();
+    const runs = await db
+      .selectFrom('runs')
+      .leftJoin('definitions', 'definitions.id', 'runs.definition_id')
+      .selectAll('runs')
+      .select('definitions.slug')
+      .execute();
     const events = await db.selectFrom('events').select(['key', 'event_id as id']).execute();
     return {
       events,
       runs: runs.map((row) => ({
         ...{ id: row.id, kind: row.definition_kind, status: row.status, order: orderIn(row.input) },
+        ...{ slug: row.slug, input: row.input },
         ...{ parentId: row.parent_run_id, wasCancelled: row.cancel_requested_at !== null, eventSeq: row.event_seq },
         steps: steps.get(row.id) ?? [],
         waits: waits.get(row.id) ?? [],

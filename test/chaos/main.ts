@@ -3,10 +3,12 @@ import { setMaxListeners } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { waitUntil } from '../../local/processes.js';
 import { createClient, type Client } from './client.js';
-import { readRows, type Evidence, type Rows } from './evidence.js';
+import { readRows, type Evidence, type RunRow, type Rows } from './evidence.js';
 import { createGraphLedger, followSome, startOrders, watchOrders } from './graph-load.js';
+import { INBOUND, makeHooks, sendMessages, startReceiver, type ProviderOf, type Receiver, type Sent } from './hooks.js';
 import { killAround } from './killer.js';
 import { createLedger, decideRuns, startRuns } from './load.js';
 import { createMilestones, type Milestones } from './milestones.js';
@@ -50,15 +52,20 @@ async function main(): Promise<number> {
     milestones.effect(runId);
   };
   const sink = await startSink({ seed: options.seed, port: BASE_PORT + 9, secret, onEffect });
+  const receiver = await startReceiver({ seed: options.seed, port: BASE_PORT + 8 });
   const signal = new AbortController();
   setMaxListeners(0, signal.signal);
-  const platform = await startPlatform({ folder, basePort: BASE_PORT, egressAllow: sink.host, say });
+  const egressAllow = `${sink.host},${receiver.host}`;
+  const platform = await startPlatform({ folder, basePort: BASE_PORT, egressAllow, say });
   let code = 1;
   try {
-    code = await Promise.race([prove({ options, platform, sink, pulse, secret, milestones, signal }), stopped]);
+    code = await Promise.race([
+      prove({ options, platform, sink, receiver, pulse, secret, milestones, signal }),
+      stopped,
+    ]);
   } finally {
     await platform.stop();
-    await sink.close();
+    await Promise.all([sink.close(), receiver.close()]);
     if (code === 0 && !options.keep) fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     else say(`logs and data are kept in ${folder}`);
   }
@@ -69,6 +76,7 @@ interface Stage {
   readonly options: ChaosOptions;
   readonly platform: Platform;
   readonly sink: Sink;
+  readonly receiver: Receiver;
   readonly pulse: Pulse;
   readonly secret: string;
   readonly milestones: Milestones;
@@ -77,7 +85,7 @@ interface Stage {
 }
 
 async function prove(stage: Stage): Promise<number> {
-  const { options, platform, sink, pulse, signal } = stage;
+  const { options, platform, sink, receiver, pulse, signal } = stage;
   const { seed, patienceMs } = options;
   const urls = platform.apiUrls;
   const load = await openAccount(stage);
@@ -96,9 +104,11 @@ async function prove(stage: Stage): Promise<number> {
   const calmMs = performance.now() - calmAt;
   const { token } = load.account;
   const client = createClient({ urls, token, random: randomOf(seed, 'checks'), signal: AbortSignal.timeout(60_000) });
-  const evidence = { ...work.evidence, followers: await work.followers, platform, client, sink };
+  const evidence = { ...work.evidence, followers: await work.followers, platform, client, sink, receiver };
+  await inboundEnded(platform.databaseUrl);
   const rows = await readRows(platform.databaseUrl);
   await heardAll(evidence, rows);
+  await toldAll(evidence, rows);
   signal.abort(new Error('it is over'));
   const violations = [
     ...(isSettled ? [] : [`not every run ended within ${patienceMs / 1_000} s after the last kill`]),
@@ -116,24 +126,30 @@ interface Load {
   readonly account: Account;
   readonly client: Client;
   readonly second: Client;
+  readonly provider: ProviderOf;
 }
 
-async function openAccount({ options: { seed }, platform, sink, secret, signal: { signal } }: Stage): Promise<Load> {
+async function openAccount(stage: Stage): Promise<Load> {
+  const { options, platform, sink, receiver, secret } = stage;
+  const { seed } = options;
+  const { signal } = stage.signal;
   const clientOf = (purpose: string, token?: string): Client =>
     createClient({ urls: platform.apiUrls, token, random: randomOf(seed, purpose), signal });
   const signedUp = await signUp(clientOf('sign-up'));
   const client = clientOf('client', signedUp.token);
   const secondToken = await mintToken(client, signedUp.workspaceId);
   await makeDefinitions(client, sink, secret);
-  return { account: { ...signedUp, secondToken }, client, second: clientOf('second', secondToken) };
+  const provider = await makeHooks(client, receiver);
+  return { account: { ...signedUp, secondToken }, client, second: clientOf('second', secondToken), provider };
 }
 
-async function startLoad(stage: Stage, { account: { token, workspaceId }, client, second }: Load) {
+async function startLoad(stage: Stage, { account: { token, workspaceId }, client, second, provider }: Load) {
   const { options, platform, sink, pulse, milestones, signal } = stage;
-  const { seed, runs, graphs: count, kills } = options;
+  const { seed, runs, graphs: count, messages, kills } = options;
   const common = { seed, pulse, signal: signal.signal };
   const chains = { ...common, client, runs, workspaceId };
   const ledger = createLedger();
+  const sent: Sent = { accepted: new Map(), attempts: 0 };
   const callers = [client, second] as const;
   const orders = { ...common, urls: platform.apiUrls, token, callers, sink, count, milestones };
   const graphs = createGraphLedger(seed, count);
@@ -145,10 +161,18 @@ async function startLoad(stage: Stage, { account: { token, workspaceId }, client
     startRuns(chains, ledger, duringMs / runs),
     decideRuns(chains, ledger),
     startOrders(orders, graphs, duringMs / count),
+    sendMessages(
+      {
+        ...{ ...provider, urls: platform.apiUrls, seed, signal: signal.signal },
+        ...{ count: messages, everyMs: duringMs / messages },
+      },
+      sent,
+    ),
     follower.settled,
   ]);
   const followers = followSome(orders, graphs, Math.min(FOLLOWED, count));
-  return { settled, followers, evidence: { ledger, graphs, workspaceId, runs, follower } };
+  const hooks = { sent, count: messages };
+  return { settled, followers, evidence: { ledger, graphs, workspaceId, runs, follower, hooks } };
 }
 
 /** One caller may have a hundred streams open at a process. */
@@ -166,6 +190,26 @@ async function heardAll(
   for (const { over } of followers.values()) void over.then(() => (open -= 1));
   await waitUntil(() => open === 0, soon);
 }
+
+const isOpen = ({ status }: RunRow): boolean => !['completed', 'failed', 'cancelled'].includes(status);
+
+/** What a message began ends by itself. */
+async function inboundEnded(databaseUrl: string): Promise<void> {
+  const hasEnded = async (): Promise<boolean> => {
+    const { runs } = await readRows(databaseUrl);
+    return !runs.some((run) => run.slug === INBOUND && isOpen(run));
+  };
+  for (let tries = 0; tries < 60 && !(await hasEnded()); tries += 1) await pause(500);
+}
+
+/** The last deliveries may be between two attempts. */
+async function toldAll({ receiver }: Pick<Evidence, 'receiver'>, { runs }: Rows): Promise<void> {
+  const wanted = runs.filter(({ parentId }) => parentId === null).length;
+  const ended = (): number => [...receiver.told.values()].filter(({ type }) => isEnd(type)).length;
+  await waitUntil(() => ended() >= wanted, { patienceMs: 60_000, everyMs: 100 });
+}
+
+const isEnd = (type: string): boolean => ['run.completed', 'run.failed', 'run.cancelled'].includes(type);
 
 function report(result: Result, violations: readonly string[]): void {
   const lines = [...linesOf(result), ['duration', seconds(performance.now() - startedAt)] as const];

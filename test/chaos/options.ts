@@ -6,6 +6,8 @@ export interface ChaosOptions {
   readonly runs: number;
   /** Of the graphs, the subflows they start not counted. */
   readonly graphs: number;
+  /** Inbound webhooks, each of which starts a run. */
+  readonly messages: number;
   /** Every random choice of the harness follows from it; what the machine's timing adds does not. */
   readonly seed: number;
   readonly kills: number;
@@ -14,8 +16,8 @@ export interface ChaosOptions {
   readonly keep: boolean;
 }
 
-const SHORT = { runs: 12, graphs: 16, kills: 8, patienceMs: 120_000 };
-const FULL = { runs: 120, graphs: 160, kills: 40, patienceMs: 300_000 };
+const SHORT = { runs: 12, graphs: 16, messages: 12, kills: 8, patienceMs: 120_000 };
+const FULL = { runs: 120, graphs: 160, messages: 120, kills: 40, patienceMs: 300_000 };
 
 export function readOptions(args: readonly string[]): ChaosOptions {
   const { values } = parseArgs({

@@ -18,7 +18,7 @@ export interface Result {
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 
 export function linesOf({ options, evidence, ...result }: Result): readonly (readonly [string, string])[] {
-  const { sink, ledger, graphs, follower, followers } = evidence;
+  const { sink, receiver, hooks, ledger, graphs, follower, followers } = evidence;
   const { truths, votes, repeatedEvents } = graphs.counts;
   const received = [...sink.received().values()];
   const sum = (of: (each: Received) => number): number => received.reduce((total, each) => total + of(each), 0);
@@ -38,6 +38,11 @@ export function linesOf({ options, evidence, ...result }: Result): readonly (rea
     ['cancelled under way', `${result.limbo} effects of calls that were cancelled as they took place`],
     ['decisions', `${ledger.decisions.size} of chains (${rivals} with a lost answer), ${votes} of two people`],
     ['events', `${graphs.events.size} posted, ${repeatedEvents} of them twice`],
+    [
+      'webhooks out',
+      `${receiver.told.size} events in ${[...receiver.told.values()].reduce((total, each) => total + each.deliveries, 0)} deliveries`,
+    ],
+    ['webhooks in', `${hooks.sent.accepted.size} messages in ${hooks.sent.attempts} requests`],
     ['streams', `${follower.heard.length} messages in ${follower.connections()} connections`],
     ['streams of runs', `${followers.size} in ${connections} connections`],
     ['longest stall', `${seconds(result.stallMs)} in which no run moved`],

@@ -2,6 +2,7 @@ import { readRows, type Evidence } from './evidence.js';
 import { chainViolations } from './verify-chains.js';
 import { eventViolations } from './verify-events.js';
 import { graphViolations } from './verify-graphs.js';
+import { hookViolations } from './verify-hooks.js';
 import { logViolations } from './verify-log.js';
 import { temporalViolations } from './verify-temporal.js';
 
@@ -17,6 +18,7 @@ export async function violationsOf(evidence: Evidence): Promise<readonly string[
     ...(await chainViolations(evidence, chains)),
     ...graphViolations(evidence, rows.runs),
     ...eventViolations(evidence, rows),
+    ...hookViolations(evidence, rows),
     ...logViolations(evidence, rows.runs),
     ...(await temporalViolations(evidence, rows.runs)),
   ];
