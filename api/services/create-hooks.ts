@@ -4,17 +4,18 @@ import { createIngress, type IngressDeps, type IngressServices } from './ingress
 
 export type HookServices = WebhookServices & IngressServices;
 
-export interface HookDeps extends Omit<IngressDeps, 'publicUrl' | 'secrets'> {
-  readonly config: Pick<ApiConfig, 'egressAllow' | 'publicUrl'>;
+export interface HookDeps extends Omit<IngressDeps, 'here' | 'publicUrl' | 'secrets'> {
+  readonly config: Pick<ApiConfig, 'egressAllow' | 'port' | 'publicUrl'>;
   readonly db: IngressDeps['secrets']['db'];
   readonly vault: IngressDeps['secrets']['vault'];
 }
 
 /** Webhooks in both directions. */
 export function createHooks({ config, db, vault, ...deps }: HookDeps): HookServices {
-  const { egressAllow, publicUrl } = config;
+  const { egressAllow, port, publicUrl } = config;
+  const here = publicUrl ?? `http://localhost:${port}`;
   return {
     ...createWebhooks({ db, vault, urlRules: deps.urlRules, egressAllow }),
-    ...createIngress({ ...deps, publicUrl, secrets: { db, vault } }),
+    ...createIngress({ ...deps, publicUrl, here, secrets: { db, vault } }),
   };
 }

@@ -29,6 +29,7 @@ export interface IngressServices {
 export interface IngressDeps extends Omit<ReceiveDeps, 'vault' | 'db' | 'compileDraft'> {
   readonly secrets: SecretStore;
   readonly urlRules: UrlRulesOf;
+  readonly here: string;
 }
 
 export function createIngress({ secrets, urlRules, ...given }: IngressDeps): IngressServices {

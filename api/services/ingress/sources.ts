@@ -55,6 +55,8 @@ export interface SourceDeps {
   readonly db: Database;
   readonly vault: Pick<Vault, 'seal'>;
   readonly publicUrl: string | undefined;
+  /** The same, or this machine where none is configured. */
+  readonly here: string;
 }
 
 const MOST_SOURCES = 200;
@@ -136,12 +138,12 @@ const withoutAbsent = (change: SourceChange): Partial<SourceInput> =>
 export const pathOf = ({ workspace_slug: workspace, slug }: Pick<SourceRow, 'workspace_slug' | 'slug'>): string =>
   `/v1/public/ingress/${workspace}/${slug}`;
 
-function present({ publicUrl = '' }: SourceDeps, row: SourceRow): SourceView {
+function present({ here }: SourceDeps, row: SourceRow): SourceView {
   const { workspace_slug: _, rejected_count: rejected, provider, ...shown } = row;
   return {
     ...shown,
     provider: provider as Provider, // -- reason: checked when it was written
-    url: publicUrl + pathOf(row),
+    url: here + pathOf(row),
     rejected_count: Number(rejected),
   };
 }
