@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { JsonValue } from '../http/schemas.js';
 import { socketRoute } from '../http/sockets.js';
 import type { Route } from '../http/route.js';
-import { eventNames } from '../services/event-names.js';
+import { webhookEventTypes } from '../../workflows/contract/webhooks.js';
 import { joinCall, openCallSocket } from '../services/calls/call-socket.js';
 import { openRunSocket } from '../services/run-socket.js';
 import { readPosition } from '../services/stream-topics.js';
@@ -33,7 +33,7 @@ const RunFrame = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('subscribe'),
     topics: topics.meta({ description: 'runs, waits, calls, run:<id>, call:<id>, definition:<id>' }),
-    events: z.array(z.enum(eventNames)).min(1).max(50).optional(),
+    events: z.array(z.enum(webhookEventTypes)).min(1).max(50).optional(),
     after: Position.optional(),
   }),
   z.object({ type: z.literal('unsubscribe'), topics: topics.optional() }),
@@ -47,7 +47,7 @@ const RunSocketFrame = z
         'connected, subscribed, unsubscribed, pong, position, error; or of an event run, step, wait, vote, token, log, lifecycle, call',
     }),
     id: z.string().optional().meta({ description: 'Of an event: where to go on behind' }),
-    event: z.enum(eventNames).optional(),
+    event: z.enum(webhookEventTypes).optional(),
     topics: z.array(z.string()).optional(),
     run_id: z.string().optional(),
     seq: z.number().int().optional(),

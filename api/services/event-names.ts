@@ -1,30 +1,9 @@
 import type { LoggedEvent } from '../../db/run-events.js';
+import { webhookEventTypes, type WebhookEventType } from '../../workflows/contract/webhooks.js';
 import type { Json } from '../../workflows/definition/values.js';
 
-/** The names under which events of the log are known outside, to webhooks and to filters of sockets alike. */
-export const eventNames = [
-  'run.started',
-  'run.waiting',
-  'run.paused',
-  'run.completed',
-  'run.failed',
-  'run.cancelled',
-  'step.completed',
-  'step.failed',
-  'approval.requested',
-  'approval.decided',
-  'call.started',
-  'call.connected',
-  'call.agent.changed',
-  'call.completed',
-  'call.failed',
-  'call.disconnected',
-  'call.timeout',
-] as const;
-export type EventName = (typeof eventNames)[number];
-
 type Data = Readonly<Record<string, Json>>;
-type Names = Readonly<Record<string, EventName>>;
+type Names = Readonly<Record<string, WebhookEventType>>;
 
 const ends: Names = { completed: 'run.completed', failed: 'run.failed', cancelled: 'run.cancelled' };
 const moves: Names = { running: 'run.started', waiting: 'run.waiting', paused: 'run.paused' };
@@ -36,12 +15,12 @@ const decisions: Names = {
   expired: 'approval.decided',
 };
 const calls: Names = Object.fromEntries(
-  eventNames
+  webhookEventTypes
     .filter((name) => name.startsWith('call.'))
     .map((name) => [name === 'call.agent.changed' ? 'call.agent_changed' : name, name]),
 );
 
-const nameBy: Readonly<Record<string, (data: Data) => EventName | undefined>> = {
+const nameBy: Readonly<Record<string, (data: Data) => WebhookEventType | undefined>> = {
   // somebody who asked for the end is not told of what comes on the way there
   run: ({ status, cancel_requested_at: asked }) => look(ends, status) ?? (asked ? undefined : look(moves, status)),
   step: ({ status }) => look(steps, status),
@@ -49,9 +28,12 @@ const nameBy: Readonly<Record<string, (data: Data) => EventName | undefined>> = 
   call: ({ event }) => look(calls, event),
 };
 
-const look = (names: Names, key: Json | undefined): EventName | undefined =>
+const look = (names: Names, key: Json | undefined): WebhookEventType | undefined =>
   typeof key === 'string' ? names[key] : undefined;
 
-/** Undefined for what has no name outside, such as the words of a model. */
-export const eventNameOf = ({ type, data }: Pick<LoggedEvent, 'type' | 'data'>): EventName | undefined =>
+/**
+ * The name under which webhooks and filters of sockets know an event of the log; undefined for what has none, such as
+ * the words of a model. `webhook_event_type` in the database says the same.
+ */
+export const eventNameOf = ({ type, data }: Pick<LoggedEvent, 'type' | 'data'>): WebhookEventType | undefined =>
   nameBy[type]?.(data);

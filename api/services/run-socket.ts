@@ -1,7 +1,8 @@
 import type { LogPosition, PlacedEvent } from '../../db/run-events.js';
 import { invalid } from '../http/errors.js';
 import type { Socket } from '../http/sockets.js';
-import { eventNameOf, type EventName } from './event-names.js';
+import type { WebhookEventType } from '../../workflows/contract/webhooks.js';
+import { eventNameOf } from './event-names.js';
 import { createFrames, createSocketFollow, type SocketFollow } from './socket-follow.js';
 import type { LogReader } from './streams.js';
 import { checkNames, positionText, topicsOf, type Topics } from './stream-topics.js';
@@ -11,7 +12,7 @@ export type RunFrame =
   | {
       readonly type: 'subscribe';
       readonly topics: Topics;
-      readonly events?: readonly EventName[] | undefined;
+      readonly events?: readonly WebhookEventType[] | undefined;
       readonly after?: LogPosition | undefined;
     }
   | { readonly type: 'unsubscribe'; readonly topics?: Topics | undefined }
@@ -27,7 +28,7 @@ interface Session {
   readonly log: LogReader;
   readonly follow: SocketFollow;
   /** Topics, each with the events that are wanted of it; null: all. */
-  readonly wanted: Map<string, ReadonlySet<EventName> | null>;
+  readonly wanted: Map<string, ReadonlySet<WebhookEventType> | null>;
   /** Where the first subscription begins unless it says so itself. */
   from: LogPosition | null;
 }
@@ -55,7 +56,7 @@ export async function openRunSocket(socket: RunSocket, log: LogReader): Promise<
   };
 }
 
-const wants = (names: ReadonlySet<EventName> | null | undefined, event: PlacedEvent): boolean => {
+const wants = (names: ReadonlySet<WebhookEventType> | null | undefined, event: PlacedEvent): boolean => {
   if (names === undefined || names === null) return names === null;
   const name = eventNameOf(event);
   return name !== undefined && names.has(name);
