@@ -84,7 +84,7 @@ test('a list is a page with the names and categories of all', async () => {
   const before = (await eve.call('GET', tools)).body;
   await create({ name: 'aa_end', config: { actions: [{ type: 'end_call' }] } }, eve);
   await create(
-    { name: 'ab_note', description: 'Writes down', config: { actions: [{ type: 'flag.set', flag: 'a' }] } },
+    { name: 'ab_note', description: 'Inks all of it', config: { actions: [{ type: 'flag.set', flag: 'a' }] } },
     eve,
   );
   const nested = [{ type: 'condition', if: 'a', then: [{ type: 'handoff', target: 'x' }] }];
@@ -102,7 +102,7 @@ test('a list is a page with the names and categories of all', async () => {
     },
   });
   expect(body['tool_names']).toEqual(expect.arrayContaining(['aa_end', 'ab_note', 'ac_give']));
-  expect((await eve.call('GET', `${tools}?search=WRITES`)).body).toMatchObject({
+  expect((await eve.call('GET', `${tools}?search=INKS%20all`)).body).toMatchObject({
     total: 1,
     items: [{ name: 'ab_note' }],
   });

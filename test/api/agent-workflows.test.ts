@@ -1,3 +1,4 @@
+import { starters } from '../../workflows/definition/agents/starters.js';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startTestApi, type Person, type TestApi } from '../support/api.js';
 import { silentTemporal } from '../support/silent-temporal.js';
@@ -43,6 +44,8 @@ const versions = (slug: string) =>
     .orderBy('versions.number', 'desc')
     .execute();
 
+const shipped = starters.workflows.map(({ slug }) => slug);
+
 describe('a workflow of agents', () => {
   test('is made, published at once, and read as a descriptor with its document', async () => {
     const made = await make({ description: 'Answers the phone' });
@@ -82,7 +85,7 @@ describe('a workflow of agents', () => {
       return { ...body, total, slugs: items.map(({ slug }) => slug), items };
     };
     const whole = await list('limit=2');
-    expect(whole).toMatchObject({ slugs: ['two', 'one'], total: 5, limit: 2, offset: 0 });
+    expect(whole).toMatchObject({ slugs: ['two', 'one'], total: shipped.length + 2, limit: 2, offset: 0 });
     expect(whole.items[1]).toEqual({
       ...{ id: expect.any(String), kind: 'agent_dag', slug: 'one', key: 'one', name: 'One', display_name: 'One' },
       ...{ description: 'for 100% of callers', is_active: true, step_count: 2, default: false },
@@ -90,7 +93,7 @@ describe('a workflow of agents', () => {
     });
     expect((await list('limit=2&offset=2')).slugs).toHaveLength(2);
     expect((await list('is_active=false')).slugs).toEqual(['two']);
-    expect((await list('is_active=true')).total).toBe(4);
+    expect((await list('is_active=true')).total).toBe(shipped.length + 1);
     expect((await list('search=100%25')).slugs).toEqual(['one']);
     expect((await list('search=CALLERS&limit=1')).slugs).toEqual(['one']);
     expect((await list('search=nothing')).total).toBe(0);
@@ -99,9 +102,8 @@ describe('a workflow of agents', () => {
   test('begins with those that are shipped', async () => {
     const { body } = await person.call('GET', all);
     const { items } = body as { items: { slug: string; is_active: boolean }[] };
-    expect(Object.fromEntries(items.map(({ slug, is_active }) => [slug, is_active]))).toEqual({
-      ...{ 'front-desk': true, 'support-triage': true, survey: true },
-    });
+    expect(items.filter(({ is_active }) => is_active).map(({ slug }) => slug)).toEqual(expect.arrayContaining(shipped));
+    expect(items).toHaveLength(shipped.length);
   });
 
   test('is changed part by part, and replaced as a whole', async () => {

@@ -13,7 +13,11 @@ test('the interpreter runs what a staged plan says', async () => {
   const { staged } = stagedScenes;
   if (staged === undefined) throw new Error('the scene is there');
   const heard = await stage.play(staged);
-  expect(heard.steps.map(({ key }) => key)).toEqual(['one/1', 'two/1', 'left/1', 'right/1', 'last/1']);
+  const keys = heard.steps.map(({ key }) => key);
+  // what goes side by side is heard in any order
+  expect([...keys.slice(0, 2), ...keys.slice(2, 4).toSorted(), ...keys.slice(4)]).toEqual([
+    ...['one/1', 'two/1', 'left/1', 'right/1', 'last/1'],
+  ]);
   expect(heard.inputs).toEqual({
     'one/1': inline('say hello'),
     'two/1': inline('one done'),
