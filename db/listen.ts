@@ -181,7 +181,7 @@ async function listenOnce(
 ): Promise<void> {
   const client = new pg.Client({
     connectionString: url,
-    application_name: 'keelson-news',
+    application_name: `keelson-${channel}`,
     keepAlive: true,
     connectionTimeoutMillis: 5_000,
     query_timeout: 5_000,

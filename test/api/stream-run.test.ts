@@ -207,7 +207,7 @@ test('news that are lost, with the connection that hears them, cost nothing', as
     () =>
       asOwner(api.databaseUrl, (owner) =>
         sql<{ n: number }>`select count(pg_terminate_backend(pid))::int as n from pg_stat_activity
-          where application_name = 'keelson-news' and datname = current_database()`.execute(owner),
+          where application_name = 'keelson-run_events' and datname = current_database()`.execute(owner),
       ),
     ({ rows }) => (rows[0]?.n ?? 0) > 0,
   );

@@ -28,7 +28,7 @@ const say = (run: RunRef): Promise<void> => appendRunEvent(db, run.runId, { type
 const listeners = () =>
   asOwner(database.url, (owner) =>
     sql<{ readonly pid: number }>`select pid from pg_stat_activity
-      where application_name = 'keelson-news' and datname = current_database() and state = 'idle'`
+      where application_name = 'keelson-run_events' and datname = current_database() and state = 'idle'`
       .execute(owner)
       .then(({ rows }) => rows),
   );
