@@ -1,6 +1,6 @@
 import type { StarterAgent, Starters, StarterTool } from './starters.js';
 
-/** A diamond: intake goes to the resolver by the identity check, which known callers pass over, or by the outage desk. */
+/** A diamond: intake goes to the resolver by the identity check, passed over by who gave the code before, or by the outage desk. */
 
 const intake: StarterAgent = {
   name: 'support_intake',
@@ -11,13 +11,14 @@ const intake: StarterAgent = {
       system: [
         'You take calls of customers who have a problem with the product.',
         'Find out what happens, since when, and how many people it stops from working; keep it with log_problem.',
+        'If they give a support code by themselves, check it with verify_caller first.',
         'If nobody can work, or several callers have the same fault, hand over to outage_desk.',
         'Otherwise hand over to identity_check. Do not try to solve the problem yourself.',
       ].join('\n'),
       greeting: 'Support{% if user.name %}, hello {{ user.name }}{% endif %}. What is not working?',
     },
     llm: { temperature: 0.2 },
-    tools: ['log_problem'],
+    tools: ['log_problem', 'verify_caller'],
     handoffs: [
       { target_agent: 'outage_desk', conditions: ['flags.outage'] },
       { target_agent: 'identity_check', conditions: ['context.problem', '!flags.outage'] },
