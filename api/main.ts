@@ -2,6 +2,7 @@ import { Connection } from '@temporalio/client';
 import { openDatabase } from '../db/client.js';
 import { createLogger } from '../db/log.js';
 import { temporalConnection } from '../db/settings.js';
+import { collectProcessMetrics } from '../db/telemetry/metrics.js';
 import { openTracing } from '../db/telemetry/tracing.js';
 import { SettingsError } from '../db/variables.js';
 import { readApiConfig } from './config.js';
@@ -12,6 +13,7 @@ import { createTemporalGateway } from './temporal/gateway.js';
 async function main(): Promise<void> {
   const config = readApiConfig(process.env);
   const log = createLogger({ level: config.logLevel, name: 'api' });
+  collectProcessMetrics();
   const tracing = openTracing(config.tracing, 'keelson-api');
   const db = openDatabase({
     url: config.databaseUrl,

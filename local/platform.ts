@@ -6,6 +6,7 @@ import { openDatabase, type Database } from '../db/client.js';
 import { createLogger, logFile, type Logger } from '../db/log.js';
 import { migrate } from '../db/migrate.js';
 import { temporalConnection } from '../db/settings.js';
+import { collectProcessMetrics } from '../db/telemetry/metrics.js';
 import { openTracing } from '../db/telemetry/tracing.js';
 import { createEngineWorker } from '../workers/worker.js';
 import type { Cleanup } from './cleanup.js';
@@ -68,6 +69,7 @@ export async function startPlatform(input: PlatformInput): Promise<Platform> {
 
 async function startProcess(context: Context): Promise<number> {
   const { configs, cleanup, log, say } = context;
+  collectProcessMetrics();
   const tracing = openTracing(configs.api.tracing, 'keelson');
   if (tracing !== undefined) await cleanup.add('traces', { stop: tracing.stop });
   const db = await prepareDatabase(context);

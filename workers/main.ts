@@ -3,6 +3,7 @@ import { NativeConnection, Runtime } from '@temporalio/worker';
 import { openDatabase } from '../db/client.js';
 import { createLogger, type Logger } from '../db/log.js';
 import { temporalConnection } from '../db/settings.js';
+import { collectProcessMetrics } from '../db/telemetry/metrics.js';
 import { openTracing } from '../db/telemetry/tracing.js';
 import { SettingsError } from '../db/variables.js';
 import { readWorkerConfig, type WorkerConfig } from './config.js';
@@ -17,6 +18,7 @@ async function main(): Promise<void> {
   const config = readWorkerConfig(process.env);
   const log = createLogger({ level: config.logLevel, name: 'worker' });
   Runtime.install({ logger: sdkLogger(log), shutdownSignals: ['SIGINT', 'SIGTERM'] });
+  collectProcessMetrics();
   const tracing = openTracing(config.tracing, 'keelson-worker');
   const db = openDatabase({
     url: config.databaseUrl,

@@ -3,7 +3,14 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 /** Figures of this process in Prometheus' form; every process that serves `/metrics` shows its own. */
 export const registry = new Registry();
 
-collectDefaultMetrics({ register: registry });
+let isWatching = false;
+
+/** Memory, processor and event loop, watched from here to the end of the process. */
+export function collectProcessMetrics(): void {
+  if (isWatching) return;
+  isWatching = true;
+  collectDefaultMetrics({ register: registry });
+}
 
 const registers = [registry];
 
