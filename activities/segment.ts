@@ -1,6 +1,6 @@
 import { ApplicationFailure, Context, CancelledFailure } from '@temporalio/activity';
 import { beginStep, endStep, NOTHING_TO_FLUSH, type BegunStep, type StepEnd } from '../db/run-records.js';
-import { appendRunEvent } from '../db/run-events.js';
+import { appendRunEvents } from '../db/run-events.js';
 import { loadValue, storeValue } from '../db/values.js';
 import type { Database } from '../db/client.js';
 import type {
@@ -126,7 +126,7 @@ async function runStep(deps: SegmentDeps, input: RunSegmentInput, attempt: StepA
   const { step, begun } = attempt;
   if (step.pinned !== undefined) return complete(deps, input, { step, answer: { output: step.pinned }, by: 'pinned' });
   const result = await attemptOnce(
-    { ...deps, append: (run, event) => appendRunEvent(deps.db, run.runId, event) },
+    { ...deps, append: (run, events) => appendRunEvents(deps.db, run.runId, events) },
     input,
     { ...attempt, json: await loadValue(deps.db, input.run.workspaceId, attempt.value) },
   );

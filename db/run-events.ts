@@ -4,13 +4,16 @@ import type { Json } from '../workflows/definition/values.js';
 import type { Database } from './client.js';
 import { scoped } from './scoped.js';
 
+type NewLogEvent = { readonly type: string; readonly data: Readonly<Record<string, Json>> };
+
+export const appendRunEvent = (db: Database, runId: string, event: NewLogEvent): Promise<void> =>
+  appendRunEvents(db, runId, [event]);
+
 /** Adds to the log of a run what no row of the read model shows, such as the words of a model as they come. */
-export async function appendRunEvent(
-  db: Database,
-  runId: string,
-  event: { readonly type: string; readonly data: Readonly<Record<string, Json>> },
-): Promise<void> {
-  await sql`select append_run_event(${runId}, ${event.type}, ${JSON.stringify(event.data)}::jsonb)`.execute(db);
+export async function appendRunEvents(db: Database, runId: string, events: readonly NewLogEvent[]): Promise<void> {
+  await sql`
+    select append_run_event(${runId}, event->>'type', event->'data')
+    from jsonb_array_elements(${JSON.stringify(events)}::jsonb) as event`.execute(db);
 }
 
 export interface LoggedEvent {

@@ -16,11 +16,16 @@ export interface LifecycleEvent {
   readonly target?: string;
 }
 
+type Shown = Readonly<Record<string, string | number | readonly string[]>>;
+
+export interface WrittenEvent {
+  readonly type: string;
+  readonly data: Shown;
+}
+
 export interface EventSink {
-  readonly append: (
-    run: RunRef,
-    event: { readonly type: string; readonly data: Readonly<Record<string, string | number | readonly string[]>> },
-  ) => Promise<void>;
+  /** Writes them in their order. */
+  readonly append: (run: RunRef, events: readonly WrittenEvent[]) => Promise<void>;
   readonly warn: (fields: object, message: string) => void;
 }
 
@@ -40,17 +45,21 @@ export interface NodeEvents {
 const GATHER_MS = 80;
 const GATHER_CHARACTERS = 2_048;
 
-/** Writes what a step shows, in its order. Never fails a step. */
+/** Writes what a step shows, in its order; what comes while something is written is written together. Never fails a step. */
 export function createNodeEvents(sink: EventSink, { run, key, nodeId, attempt }: EventSource): NodeEvents {
   const place = { key, node_id: nodeId, attempt };
   let written = Promise.resolve();
-  const write = (type: string, shown: Readonly<Record<string, string | number | readonly string[]>>): void => {
-    const event = { type, data: { ...place, ...shown } };
-    written = written
-      .then(() => sink.append(run, event))
-      .catch((error: unknown) =>
-        sink.warn({ ...run, key, reason: String(error) }, 'an event of a step was not written'),
-      );
+  let pending: WrittenEvent[] = [];
+  const writeAll = async (): Promise<void> => {
+    const events = pending;
+    pending = [];
+    await sink.append(run, events).catch((error: unknown) => {
+      sink.warn({ ...run, key, reason: String(error) }, 'an event of a step was not written');
+    });
+  };
+  const write = (type: string, shown: Shown): void => {
+    pending.push({ type, data: { ...place, ...shown } });
+    if (pending.length === 1) written = written.then(writeAll);
   };
   const words = createGatherer((index, text) => write('token', { index, text }));
   return {

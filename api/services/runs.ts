@@ -26,6 +26,8 @@ export interface StartRun extends Extras {
   readonly actor: string;
   /** Of the request: the same seed is the same run. */
   readonly seed: string;
+  /** Answers once the row is there, while Temporal is told. */
+  readonly answersEarly?: boolean;
   /** Written in the same transaction as the run's row. */
   readonly alongside?: (db: Database, run: RunRef) => Promise<void>;
 }
@@ -71,7 +73,8 @@ export function createRunService(deps: RunDeps): RunService {
     start: async (start) => {
       const run = { workspaceId: start.workspaceId, runId: derivedId('run', start.seed) };
       const input = await acceptValue(db, run, start.input);
-      await launch(deps, await accept(db, start, { run, input }));
+      const launched = launch(deps, await accept(db, start, { run, input }));
+      if (start.answersEarly !== true) await launched;
       return run;
     },
     decide: (decide) => decideWait(deps, decide),

@@ -11,14 +11,16 @@ interface Written {
 function eventsOf(append: (event: Written) => Promise<void> = () => Promise.resolve()) {
   const written: Written[] = [];
   const warnings: string[] = [];
+  const batches: number[] = [];
   const sink = {
-    append: async (_run: object, event: Written) => {
-      await append(event);
-      written.push(event);
+    append: async (_run: object, events: readonly Written[]) => {
+      batches.push(events.length);
+      for (const event of events) await append(event);
+      written.push(...events);
     },
     warn: (_fields: object, message: string) => void warnings.push(message),
   };
-  return { written, warnings, ...createNodeEvents(sink, source) };
+  return { written, warnings, batches, ...createNodeEvents(sink, source) };
 }
 
 test('tokens are gathered, numbered, and written in their order', async () => {
@@ -52,4 +54,12 @@ test('an event that cannot be written never fails the step', async () => {
   emit({ type: 'token', text: 'x' });
   await flush();
   expect(warnings).toHaveLength(1);
+});
+
+test('what comes while something is written is written together', async () => {
+  const { emit, flush, written, batches } = eventsOf();
+  for (const lines of [['a'], ['b'], ['c'], ['d']]) emit({ type: 'log', lines });
+  await flush();
+  expect(written.map(({ data }) => data['lines'])).toEqual([['a'], ['b'], ['c'], ['d']]);
+  expect(batches).toEqual([4]);
 });

@@ -65,21 +65,23 @@ async function stillGoing({ db }: CallTurnDeps, run: RunRef): Promise<CallTurn> 
 
 async function present(deps: CallTurnDeps, run: RunRef, turn: Turn): Promise<CallTurn> {
   const { db } = deps;
-  const plan = await planOf(deps, run);
-  const texts = await textsOf(db, run, turn);
+  const ended = hasEnded(turn.status);
+  const [plan, texts, call] = await Promise.all([
+    planOf(deps, run),
+    textsOf(db, run, turn),
+    ended ? endOfCall(deps, run).then((row) => row ?? mustFindCall(db, run)) : mustFindCall(db, run),
+  ]);
   const messages = texts.map(({ node_id, text }) => ({
     role: 'assistant' as const,
     content: text,
     agent: agentOf(plan, node_id) ?? '',
   }));
-  const ended = hasEnded(turn.status) ? await endOfCall(deps, run) : null;
-  const call = ended ?? (await mustFindCall(db, run));
   return {
     call_id: run.runId,
-    status: hasEnded(turn.status) ? call.status : 'active',
+    status: ended ? call.status : 'active',
     current_agent: agentOf(plan, turn.activeNode) ?? call.current_agent,
     messages,
-    ended: hasEnded(turn.status),
+    ended,
   };
 }
 

@@ -59,7 +59,8 @@ export function createStagedRunService(deps: StagedRunDeps): StagedRunService {
   const { db } = deps;
   return {
     run: async (request) => resultOf(deps, await startStagedRun(deps, request)),
-    runStream: async (request) => streamStagedRun(deps, await startStagedRun(deps, request), 0),
+    runStream: async (request) =>
+      streamStagedRun(deps, await startStagedRun(deps, { ...request, answersEarly: true }), 0),
     stream: (actor, runId, after) => streamStagedRun(deps, { workspaceId: actingWorkspace(actor), runId }, after),
     list: (actor, query) => listRuns(db, actingWorkspace(actor), query),
     get: async (actor, runId) => {

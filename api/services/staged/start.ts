@@ -50,7 +50,7 @@ export interface StagedStartDeps {
  */
 export async function startStagedRun(
   { db, runs, compileDraft, starters }: StagedStartDeps,
-  { actor, key, body, seed }: NewStagedRun,
+  { actor, key, body, seed, answersEarly = false }: NewStagedRun & { readonly answersEarly?: boolean },
 ): Promise<RunRef> {
   const workspaceId = actingWorkspace(actor);
   await starters.ensure(workspaceId);
@@ -65,7 +65,7 @@ export async function startStagedRun(
   return runs.start({
     workspaceId,
     definition: { id: definitionId, versionId },
-    ...{ kind, plan, input, conversationId, seed },
+    ...{ kind, plan, input, conversationId, seed, answersEarly },
     trigger: 'api',
     actor: actor.id,
     tags: runTags(actor),
