@@ -1,4 +1,5 @@
 import { readRows, type Evidence } from './evidence.js';
+import { INBOUND } from './hooks.js';
 import { chainViolations } from './verify-chains.js';
 import { eventViolations } from './verify-events.js';
 import { graphViolations } from './verify-graphs.js';
@@ -16,7 +17,11 @@ export async function violationsOf(evidence: Evidence): Promise<readonly string[
     ...graphs.surprises,
     ...sink.complaints,
     ...(await chainViolations(evidence, chains)),
-    ...graphViolations(evidence, rows.runs),
+    // what a webhook began is looked at with the webhooks
+    ...graphViolations(
+      evidence,
+      rows.runs.filter(({ slug }) => slug !== INBOUND),
+    ),
     ...eventViolations(evidence, rows),
     ...hookViolations(evidence, rows),
     ...logViolations(evidence, rows.runs),
