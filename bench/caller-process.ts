@@ -46,7 +46,7 @@ export interface Requests {
   readonly count: number;
   /** What the answers must be. */
   readonly status: number;
-  /** Until the first message of a stream has come; the stream is then left. Default: until all of the answer has. */
+  /** Until the first message of a stream has come; the rest is read before the next request. Default: until all has. */
   readonly until?: 'first-event';
 }
 
@@ -189,25 +189,35 @@ async function requests({ url, method, isSignedIn, body, count, status, until }:
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   };
+  const firsts: number[] = [];
   const measured = await measure({ count, concurrency: 1 }, async () => {
+    const startedAt = performance.now();
     const response = await fetch(url, init);
-    const text = until === undefined ? await response.text() : await firstEvent(response);
+    const text =
+      until === undefined
+        ? await response.text()
+        : await wholeStream(response, () => {
+            firsts.push(performance.now() - startedAt);
+          });
     if (response.status !== status) throw new Error(`${url} answered ${response.status}: ${text}`);
   });
-  return { ...measured, runIds: [] };
+  return { ...measured, ...(until === undefined ? {} : { samples: firsts }), runIds: [] };
 }
 
-/** As far as the end of the first message that is no comment. */
-async function firstEvent(response: Response): Promise<string> {
+/** To its end, so that what is measured next is not beside the rest of this; tells when the first message was there. */
+async function wholeStream(response: Response, onFirst: () => void): Promise<string> {
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';
-  while (!/^data:.*\n\n/m.test(text)) {
+  let isFirst = true;
+  for (;;) {
     const { done, value } = (await reader?.read()) ?? { done: true, value: undefined };
-    if (done) throw new Error(`the stream ended before its first message: ${text}`);
+    if (done) return text;
     text += value;
+    if (isFirst && /^data:.*\n\n/m.test(text)) {
+      isFirst = false;
+      onFirst();
+    }
   }
-  await reader?.cancel();
-  return text;
 }
 
 async function logFunctionOf(database: pg.Client): Promise<string> {
