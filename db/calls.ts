@@ -2,7 +2,6 @@ import { sql, type Selectable } from 'kysely';
 import type { RunRef } from '../workflows/contract/run.js';
 import type { Json } from '../workflows/definition/values.js';
 import type { Database } from './client.js';
-import type { LoggedEvent } from './run-events.js';
 import { scoped } from './scoped.js';
 import type { Tables } from './tables.js';
 import type { CallStatus } from './tables/calls.js';
@@ -104,22 +103,6 @@ function fits({ status, workflowSlug, userId, after, before }: CallFilter) {
   if (before !== undefined) parts.push(sql<boolean>`calls.created_at < ${before}`);
   return sql<boolean>`(${sql.join(parts, sql` and `)})`;
 }
-
-/** The call's own part of its run's log. */
-export const callEvents = (
-  db: Database,
-  { workspaceId, runId }: RunRef,
-  { after, limit }: { readonly after: number; readonly limit: number },
-): Promise<readonly LoggedEvent[]> =>
-  scoped(db, workspaceId)
-    .select('run_events')
-    .select(['run_id', 'seq', 'type', 'data', 'at'])
-    .where('run_id', '=', runId)
-    .where('type', '=', 'call')
-    .where('seq', '>', after)
-    .orderBy('seq')
-    .limit(limit)
-    .execute();
 
 export interface SpokenWords {
   readonly role: 'user' | 'assistant';

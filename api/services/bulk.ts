@@ -4,6 +4,7 @@ import type { Database } from '../../db/client.js';
 import { ApiError, invalid } from '../http/errors.js';
 import type { Actor } from '../actor.js';
 import type { ContinueService } from './continue-run.js';
+import { idInCursor, writeIdCursor } from './id-cursor.js';
 import { parkedNodes, type Command, type RunCommandService } from './run-commands.js';
 import type { RunStopService } from './run-stops.js';
 
@@ -83,7 +84,7 @@ async function applyToMany(deps: BulkDeps, request: BulkRequest): Promise<BulkRe
     matched: results.length,
     done: results.filter(({ error }) => error === null).length,
     failed: [...results.flatMap(({ id, error }) => (error === null ? [] : [{ id, error }])), ...strangers],
-    ...((isLate || ids.length > limit) && last !== undefined ? { next_cursor: writeCursor(last) } : {}),
+    ...((isLate || ids.length > limit) && last !== undefined ? { next_cursor: writeIdCursor(last) } : {}),
   };
 }
 
@@ -143,10 +144,8 @@ async function retryParked({ db, commands }: BulkDeps, command: Command): Promis
   }
 }
 
-const writeCursor = (id: string): string => Buffer.from(id).toString('base64url');
-
 function readCursor(cursor: string): string {
-  const id = Buffer.from(cursor, 'base64url').toString();
-  if (/^run_\w{1,60}$/.test(id)) return id;
+  const id = idInCursor('run', cursor);
+  if (id !== null) return id;
   throw invalid([{ field: 'cursor', message: 'is not a cursor of this call; take next_cursor of the answer before' }]);
 }

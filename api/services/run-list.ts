@@ -3,7 +3,7 @@ import type { Database } from '../../db/client.js';
 import { scoped } from '../../db/scoped.js';
 import type { Tables } from '../../db/tables.js';
 import type { RunStatus } from '../../workflows/contract/run.js';
-import { invalid } from '../http/errors.js';
+import { pageOfRows, readIdCursor } from './id-cursor.js';
 import { costOf, durationOf, type RunItem } from './run-view.js';
 
 export interface RunFilter {
@@ -30,25 +30,15 @@ export async function listRuns(
   workspaceId: string,
   { cursor, limit, ...filter }: RunFilter & { readonly cursor?: string | undefined; readonly limit: number },
 ): Promise<RunPage> {
-  const before = cursor === undefined ? null : readCursor(cursor);
+  const before = readIdCursor('run', cursor);
   const rows = await selectItems(db, workspaceId)
     .where((eb) => eb.and(conditions(eb, workspaceId, filter)))
     .$if(before !== null, (query) => query.where('runs.id', '<', before))
     .orderBy('runs.id', 'desc')
     .limit(limit + 1)
     .execute();
-  const items = rows.slice(0, limit).map(withDuration);
-  const last = items.at(-1);
-  return { items, next_cursor: rows.length > limit && last !== undefined ? writeCursor(last.id) : null };
-}
-
-const writeCursor = (id: string): string => Buffer.from(id).toString('base64url');
-
-function readCursor(cursor: string): string {
-  const id = Buffer.from(cursor, 'base64url').toString();
-  if (/^run_\w{1,60}$/.test(id)) return id;
-  const message = 'is not a cursor of this list; take next_cursor of the page before';
-  throw invalid([{ field: 'query.cursor', loc: ['query', 'cursor'], message }]);
+  const { items, ...next } = pageOfRows(rows, limit);
+  return { items: items.map(withDuration), ...next };
 }
 
 /** Runs with the names and numbers their definitions give them. */

@@ -14,8 +14,9 @@ import {
 } from '../../db/webhook-deliveries.js';
 import { TEST_EVENT } from '../../workflows/contract/webhooks.js';
 import type { Actor } from '../actor.js';
-import { conflict, invalid, notFound } from '../http/errors.js';
+import { conflict, notFound } from '../http/errors.js';
 import { existing } from './webhook-endpoints.js';
+import { pageOfRows, readIdCursor } from './id-cursor.js';
 
 export interface DeliveryPage {
   readonly items: readonly DeliveryRow[];
@@ -104,20 +105,9 @@ async function list(
   },
 ): Promise<DeliveryPage> {
   await existing(db, actor, endpointId);
-  const before = cursor === undefined ? null : readCursor(cursor);
+  const before = readIdCursor('whd', cursor);
   const rows = await listDeliveries(db, actor.workspaceId, { ...filter, endpointId, before, limit: limit + 1 });
-  const items = rows.slice(0, limit);
-  const last = items.at(-1);
-  return { items, next_cursor: rows.length > limit && last !== undefined ? writeCursor(last.id) : null };
-}
-
-const writeCursor = (id: string): string => Buffer.from(id).toString('base64url');
-
-function readCursor(cursor: string): string {
-  const id = Buffer.from(cursor, 'base64url').toString();
-  if (/^whd_\w{1,60}$/.test(id)) return id;
-  const message = 'is not a cursor of this list; take next_cursor of the page before';
-  throw invalid([{ field: 'query.cursor', loc: ['query', 'cursor'], message }]);
+  return pageOfRows(rows, limit);
 }
 
 const ASK_EVERY_MS = 100;

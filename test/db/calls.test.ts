@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
-import { callEvents, insertCall } from '../../db/calls.js';
+import { insertCall } from '../../db/calls.js';
 import { beginStep, endStep, writeEnd, writeFlush } from '../../db/run-records.js';
 import { storeValue } from '../../db/values.js';
 import { markLost } from '../../db/reconcile.js';
 import type { Database } from '../../db/client.js';
 import type { RunRef, StepRecord } from '../../workflows/contract/run.js';
 import { inline, type Json, type Value } from '../../workflows/definition/values.js';
-import { someCall } from '../support/calls.js';
+import { callEvents, someCall } from '../support/calls.js';
 import { testDatabase, type TestDatabase } from '../support/database.js';
 import { noFlush, seedRun, seedWorkspaces, stepRecord } from '../support/runs.js';
 
@@ -49,7 +49,7 @@ const rowOf = (run: RunRef) =>
 
 /** The call's part of the log, as `event status` and what else is of interest. */
 async function logOf(run: RunRef): Promise<readonly string[]> {
-  const events = await callEvents(db, run, { after: 0, limit: 1_000 });
+  const events = await callEvents(db, run);
   return events.map(({ data }) =>
     ['event', 'status', 'previous_agent', 'role', 'agent', 'content']
       .map((name) => data[name])
@@ -177,7 +177,7 @@ test('a failed run is a failed call, a cancelled one is disconnected', async () 
 test('long words are cut in the log', async () => {
   const run = await seedCall();
   await begin(run, 'ana', [heard('ana', 1, 'x'.repeat(9_000))]);
-  const words = (await callEvents(db, run, { after: 0, limit: 10 })).find(({ data }) => data['role'] === 'user');
+  const words = (await callEvents(db, run)).find(({ data }) => data['role'] === 'user');
   expect(words?.data).toMatchObject({ cut: true, content: 'x'.repeat(8_000) });
 });
 

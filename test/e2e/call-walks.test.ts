@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { callEvents } from '../../db/calls.js';
+
 import type { Person } from '../support/api.js';
 import { nodeOfAgent, walks, type Answer, type Walk } from '../support/call-walks.js';
-import { callerOf } from '../support/calls.js';
+import { callEvents, callerOf } from '../support/calls.js';
 import { until } from '../support/until.js';
 import type { WorkerProcess } from '../support/worker-process.js';
 import {
@@ -130,7 +130,7 @@ describe.each(['front-desk', 'support-triage', 'survey'])('%s', (slug) => {
       [words[0]],
       ...walk.steps.map((step, at) => step.answers.map((each) => spoken(each, sent[at] ?? ''))),
     ]);
-    const events = await callEvents(stage.db, refOf(walk), { after: 0, limit: 500 });
+    const events = await callEvents(stage.db, refOf(walk));
     const said = events.filter(({ data }) => data['event'] === 'call.transcript');
     expect(said.map(({ data }) => [data['role'], data['agent'], data['content']])).toEqual(
       transcript.map(({ role, agent, content }) => [role, agent, content]),

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { callEvents } from '../../db/calls.js';
+
 import type { Person } from '../support/api.js';
-import { callerOf, insertAgent, publishLine, type Caller, type Said } from '../support/calls.js';
+import { callEvents, callerOf, insertAgent, publishLine, type Caller, type Said } from '../support/calls.js';
 import { startTestPlatform, type TestPlatform } from '../support/platform.js';
 import { listenTo } from '../support/sse.js';
 import { until } from '../support/until.js';
@@ -26,7 +26,7 @@ afterAll(() => platform.close());
 const refOf = (runId: string) => ({ workspaceId: person.workspace.id, runId });
 
 async function eventsOf(callId: string): Promise<readonly string[]> {
-  const events = await callEvents(platform.db, refOf(callId), { after: 0, limit: 500 });
+  const events = await callEvents(platform.db, refOf(callId));
   return events
     .map(({ data }) => [data['event'], data['status'], data['agent'], data['previous_agent'], data['role']])
     .map((parts) => parts.filter((part) => typeof part === 'string').join(' '));

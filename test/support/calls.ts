@@ -1,3 +1,5 @@
+import { runEventsAfter, type LoggedEvent } from '../../db/run-events.js';
+import type { RunRef } from '../../workflows/contract/run.js';
 import { derivedId, newId, newSeed } from '../../db/ids.js';
 import { insertDefinition } from '../../db/definitions.js';
 import type { Database } from '../../db/client.js';
@@ -113,3 +115,7 @@ export function callerOf(person: Person): Caller {
     end: (id, body = {}) => person.call('POST', `/api/v1/calls/${id}/end`, { body }),
   };
 }
+
+/** The call's own part of its run's log. */
+export const callEvents = async (db: Database, run: RunRef): Promise<readonly LoggedEvent[]> =>
+  (await runEventsAfter(db, run, { after: 0, limit: 1_000 })).filter(({ type }) => type === 'call');

@@ -24,7 +24,7 @@ export const DagWorkflowBody = z
 /** What replies show beside it, and nobody sets. */
 const shownOnly = ['key', 'display_name', 'default', 'allow_handoff_agents', 'stages', 'output_schema'];
 
-const isObject = (json: Json | undefined): json is JsonObject =>
+export const isObject = (json: Json | undefined): json is JsonObject =>
   typeof json === 'object' && json !== null && !Array.isArray(json);
 
 export const dagWorkflowKind: WorkflowKindRules = {

@@ -12,6 +12,7 @@ import type { UrlRulesOf } from '../egress-lists.js';
 import { slugFrom } from '../slugs.js';
 import { kindOf, rulesOf, type JsonObject, type WorkflowKind, type WrittenWorkflow } from './kinds.js';
 import { ACTIVE, findWorkflow, holdSlugs, INACTIVE, takenSlugs, workflowWithId, type WorkflowRow } from './rows.js';
+import { isObject } from './dag-kind.js';
 
 export interface WriteDeps {
   readonly db: Database;
@@ -173,6 +174,3 @@ function merged({ kind, name, description, document }: WorkflowRow, change: Json
   if (!isObject(config) || !isObject(before)) return { ...present, ...change };
   return { ...present, ...change, config: { ...before, ...config } };
 }
-
-const isObject = (json: Json | undefined): json is JsonObject =>
-  typeof json === 'object' && json !== null && !Array.isArray(json);

@@ -12,13 +12,14 @@ import {
 import { sourceOfMessage, type SourceRef } from '../../../db/ingress-sources.js';
 import type { IngressStatus } from '../../../db/tables.js';
 import type { Json } from '../../../workflows/definition/values.js';
-import { conflict, invalid, notFound } from '../../http/errors.js';
+import { conflict, notFound } from '../../http/errors.js';
 import { changedAt } from './content.js';
 import { runIdOf } from './process.js';
 import { trySoon, type ReceiveDeps } from './receive.js';
 import { schemes, type Provider } from './schemes/index.js';
 import { peek } from './schemes/signing.js';
 import { found } from './sources.js';
+import { pageOfRows, readIdCursor } from '../id-cursor.js';
 
 export interface MessagePage {
   readonly items: readonly ListedMessage[];
@@ -86,20 +87,9 @@ async function page(
   workspaceId: string,
   { cursor, limit, ...filter }: MessageFilter & { readonly cursor: string | undefined; readonly limit: number },
 ): Promise<MessagePage> {
-  const before = cursor === undefined ? null : readCursor(cursor);
+  const before = readIdCursor('msg', cursor);
   const rows = await listMessages(db, workspaceId, { ...filter, before, limit: limit + 1 });
-  const items = rows.slice(0, limit);
-  const last = items.at(-1);
-  return { items, next_cursor: rows.length > limit && last !== undefined ? writeCursor(last.id) : null };
-}
-
-const writeCursor = (id: string): string => Buffer.from(id).toString('base64url');
-
-function readCursor(cursor: string): string {
-  const id = Buffer.from(cursor, 'base64url').toString();
-  if (/^msg_\w{1,60}$/.test(id)) return id;
-  const message = 'is not a cursor of this list; take next_cursor of the page before';
-  throw invalid([{ field: 'query.cursor', loc: ['query', 'cursor'], message }]);
+  return pageOfRows(rows, limit);
 }
 
 async function get(deps: ReceiveDeps, ref: MessageRef): Promise<MessageDetail> {

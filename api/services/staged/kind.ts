@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import {
   countSteps,
   stagedStructure,
@@ -19,20 +18,6 @@ import type {
 import { parseDocument } from '../documents.js';
 
 /** What the workflows resource has to know of staged workflows. */
-
-const { display_name, description, ...fields } = StagedDocument.shape;
-
-/** A body of this kind; the dialect reads the document itself. */
-export const StagedBody = z
-  .strictObject({
-    key: z.string().max(100).optional().meta({ description: 'Another name of slug' }),
-    slug: z.string().max(100).optional(),
-    name: z.string().trim().min(1).max(200).optional(),
-    display_name,
-    description,
-    ...fields,
-  })
-  .meta({ id: 'StagedWorkflowBody' });
 
 export const stagedWorkflowKind: WorkflowKindRules = {
   /** A body with stages or steps is a staged workflow. */
