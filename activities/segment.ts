@@ -1,4 +1,4 @@
-import { ApplicationFailure, Context, CancelledFailure } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/activity';
 import { beginStep, endStep, NOTHING_TO_FLUSH, type BegunStep, type StepEnd } from '../db/run-records.js';
 import { appendRunEvents } from '../db/run-events.js';
 import { loadValue, storeValue } from '../db/values.js';
@@ -25,24 +25,12 @@ export interface SegmentDeps {
   readonly warn: EventSink['warn'];
 }
 
-const HEARTBEAT_MS = 2_000;
-
 /**
  * Executes a line of nodes. Each step's record is its checkpoint: a repeated segment answers finished steps from their
  * records and goes on at the first unfinished one, with the same idempotency key.
  */
 export function createSegmentActivities(deps: SegmentDeps): Pick<RunActivities, 'runSegment'> {
-  return { runSegment: (input) => withHeartbeat(() => runSteps(deps, input)) };
-}
-
-async function withHeartbeat<T>(work: () => Promise<T>): Promise<T> {
-  const context = Context.current();
-  const timer = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
-  try {
-    return await work();
-  } finally {
-    clearInterval(timer);
-  }
+  return { runSegment: (input) => runSteps(deps, input) };
 }
 
 type Vars = Readonly<Record<string, Value>>;

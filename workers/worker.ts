@@ -28,6 +28,7 @@ import type { RunActivities, ScheduleActivities } from '../workflows/contract/ac
 import type { WebhookActivities } from '../workflows/contract/webhooks.js';
 import { ENGINE_QUEUE } from '../workflows/contract/queues.js';
 import { bundleSource } from './bundle-source.js';
+import { heartbeats } from './heartbeats.js';
 import { traceActivities, traceSinks } from './traces.js';
 import type { WorkerConfig } from './config.js';
 
@@ -85,14 +86,14 @@ export const workerTuning = (config: WorkerConfig) =>
     maxConcurrentWorkflowTaskExecutions: config.maxConcurrentWorkflowTasks,
     maxCachedWorkflows: config.maxCachedWorkflows,
     maxEagerActivityReservationsPerWorkflowTask: EAGER_RESERVATIONS,
-    maxHeartbeatThrottleInterval: '2 seconds',
+    maxHeartbeatThrottleInterval: '1 second',
     shutdownGraceTime: `${config.shutdownGraceSeconds} seconds`,
   }) satisfies Partial<WorkerOptions>;
 
 /** The bundle made at build time when there is one: it saves a second or two at each start. */
 function workflows(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | 'bundlerOptions' | 'interceptors'> {
   const codePath = fileURLToPath(new URL('../assets/workflows.js', import.meta.url));
-  const interceptors = { activity: [traceActivities] };
+  const interceptors = { activity: [heartbeats, traceActivities] };
   if (existsSync(codePath)) return { workflowBundle: { codePath }, interceptors };
   const { workflowsPath, preloadModules, workflowInterceptorModules: workflowModules } = bundleSource;
   return { workflowsPath, bundlerOptions: { preloadModules }, interceptors: { ...interceptors, workflowModules } };

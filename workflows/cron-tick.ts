@@ -23,6 +23,7 @@ const BUSY_CHECKS = 12;
 // A short retry ceiling, as a tick that comes to nothing because the database was away is a missed run.
 const { beginTick, skipTick } = proxyActivities<ScheduleActivities>({
   startToCloseTimeout: '30 seconds',
+  heartbeatTimeout: '5 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '15 seconds' },
 });
 

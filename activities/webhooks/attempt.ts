@@ -34,7 +34,6 @@ export interface AttemptDeps {
   readonly mostDead: number;
 }
 
-const HEARTBEAT_MS = 2_000;
 /** An attempt that has not ended this long after its time is nobody's any more. */
 const LEASE_MARGIN_MS = 60_000;
 const DAYS_OF_PATIENCE = 5;
@@ -52,12 +51,10 @@ async function attempt(deps: AttemptDeps, input: AttemptInput): Promise<AttemptO
   if (!isWanted(due)) return giveUp(deps, input, due);
   const release = deps.slots.take(due.endpoint.id);
   if (release === null) return 'busy';
-  const timer = setInterval(() => Context.current().heartbeat(), HEARTBEAT_MS);
   try {
     const result = await send(deps, input, due);
     return await record(deps, input, { due, result });
   } finally {
-    clearInterval(timer);
     release();
   }
 }

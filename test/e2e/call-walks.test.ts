@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Person } from '../support/api.js';
 import { nodeOfAgent, walks, type Answer, type Walk } from '../support/call-walks.js';
 import { callEvents, callerOf } from '../support/calls.js';
-import { until } from '../support/until.js';
 import type { WorkerProcess } from '../support/worker-process.js';
 import {
   beginWalk,
@@ -11,6 +10,7 @@ import {
   openWalkStage,
   roundsOf,
   takeRound,
+  untilEnded,
   type Walking,
   type WalkStage,
 } from '../support/walking.js';
@@ -49,6 +49,7 @@ beforeAll(async () => {
   await Promise.all(walks.map((walk) => begin(walk, walk.isOther === true ? other : person)));
   await worker.polls;
   for (let round = 0; round < Math.max(...walks.map(roundsOf)); round += 1) await playRound(round);
+  await Promise.all([...under.values()].map(untilEnded));
 }, 300_000);
 afterAll(async () => {
   await worker.kill();
@@ -110,10 +111,7 @@ function agentsOf(walk: Walk): readonly string[] {
 describe.each(['front-desk', 'support-triage', 'survey'])('%s', (slug) => {
   test.each(walks.filter((walk) => walk.slug === slug))('$name', async (walk) => {
     const { person, callId, sent, heard } = walkingOf(walk);
-    const call = await until(
-      () => callerOf(person).get(callId),
-      ({ ended_at: endedAt }) => endedAt !== null,
-    );
+    const call = await callerOf(person).get(callId);
     expect(call).toMatchObject({
       ...{ status: walk.end.status, status_reason: walk.end.reason },
       agent_history: agentsOf(walk).map((agent) =>

@@ -5,7 +5,7 @@ import { createTemporalGateway } from '../../api/temporal/gateway.js';
 import { ensureNamespace } from '../../local/temporal-namespace.js';
 import { MASTER_KEY, startTestApi, type Person, type TestApi } from './api.js';
 import { otherDefaults, type Walk } from './call-walks.js';
-import type { Said } from './calls.js';
+import { callerOf, type Said } from './calls.js';
 import type { Answered } from './http.js';
 import { temporalAddress } from './temporal.js';
 import { until } from './until.js';
@@ -64,6 +64,7 @@ export interface Walking {
   readonly heard: Said['messages'][];
 }
 
+/** How long what a killed worker was at may stay undone, in milliseconds. */
 const PATIENCE_MS = 100_000;
 
 /** A client that sends again, under its key, what was not answered. */
@@ -99,4 +100,13 @@ export async function takeRound({ walk, person, callId, sent, heard }: Walking, 
   const answer = await insisting(person, `${path}/turns`, { body: message === undefined ? {} : { message }, key });
   // -- reason: the shape of a turn's reply; the walk's expectations fail with anything else
   heard.push((answer as unknown as Said).messages);
+}
+
+/** What the last killed worker was at is done by the next. */
+export async function untilEnded({ person, callId }: Walking): Promise<void> {
+  await until(
+    () => callerOf(person).get(callId),
+    (call) => call['ended_at'] !== null,
+    PATIENCE_MS,
+  );
 }

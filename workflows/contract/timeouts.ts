@@ -1,6 +1,7 @@
 /** How patient the engine is with its own activities. Retries have no end: a lost database is waited for. */
 export const records = {
   startToCloseTimeout: '30 seconds',
+  heartbeatTimeout: '5 seconds',
   retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' },
 } as const;
 
