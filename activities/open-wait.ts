@@ -26,6 +26,9 @@ export function createWaitActivities(deps: WaitDeps): Pick<RunActivities, 'openW
   };
 }
 
+/** What a wait says that has nothing of its own to say. */
+export const promptOf = ({ label }: { readonly label: string }): string => `"${label}" waits.`;
+
 /** What a wait's row shows, beside what it is. */
 type Shown = Omit<NewWait, 'token' | 'key' | 'run' | 'kind' | 'nodeId' | 'visit' | 'scope' | 'expiresAt' | 'audience'>;
 
@@ -53,7 +56,7 @@ async function writeWait(db: Database, input: OpenWaitInput): Promise<void> {
 
 async function shownBy(db: Database, input: OpenWaitInput): Promise<Shown> {
   const { node, wait } = input;
-  const { prompt = `"${node.label}" waits.`, event, error } = wait;
+  const { prompt = promptOf(node), event, error } = wait;
   if (node.kind === 'approval' && wait.kind === 'decision') return request(db, node, input);
   if (wait.kind === 'parked') return { prompt, context: error === undefined ? null : { error: { ...error } } };
   if (event === undefined) return { prompt, context: null };

@@ -1,6 +1,7 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/activity';
 import { beginStep, endStep, NOTHING_TO_FLUSH, type BegunStep, type StepEnd } from '../db/run-records.js';
 import { appendRunEvents } from '../db/run-events.js';
+import { scoped } from '../db/scoped.js';
 import { loadValue, storeValue } from '../db/values.js';
 import type { Database } from '../db/client.js';
 import type {
@@ -17,6 +18,7 @@ import type { EventSink } from './nodes/events.js';
 import { loadScope, type ScopeNames } from './nodes/names.js';
 import type { NodeAnswer, NodeFailure, NodeRunners } from './nodes/runner.js';
 import { attemptOnce } from './attempt.js';
+import { promptOf } from './open-wait.js';
 
 export interface SegmentDeps {
   readonly db: Database;
@@ -39,23 +41,31 @@ type Vars = Readonly<Record<string, Value>>;
 interface Done {
   readonly output: Value;
   readonly vars: Vars;
+  readonly hasOpened: boolean;
 }
 
 async function runSteps(deps: SegmentDeps, input: RunSegmentInput): Promise<SegmentResult> {
   const { workspaceId } = input.run;
   const outputs: Value[] = [];
   let vars: Vars = {};
+  let hasOpened = false;
   let scope = await loadScope(deps.db, workspaceId, input.scope);
   for (const [index, step] of input.steps.entries()) {
     const value = outputs.at(-1) ?? input.input;
     const flush = index === 0 ? input.flush : NOTHING_TO_FLUSH;
     const begun = await beginStep(deps.db, input.run, { step: startOf(step, value), flush });
-    const done = doneBefore(begun) ?? (await runStep(deps, input, { step, value, begun, outputs, scope }));
+    const done =
+      (await doneBefore(deps, input, begun)) ?? (await runStep(deps, input, { step, value, begun, outputs, scope }));
     outputs.push(done.output);
+    hasOpened ||= done.hasOpened;
     vars = { ...vars, ...done.vars };
     if (step !== input.steps.at(-1)) scope = await scopeAfter(deps, input, { scope, step, done });
   }
-  return { outputs, ...(Object.keys(vars).length === 0 ? {} : { vars }) };
+  return {
+    outputs,
+    ...(Object.keys(vars).length === 0 ? {} : { vars }),
+    ...(hasOpened ? { hasOpened } : {}),
+  };
 }
 
 const startOf = ({ node, key, visit, scope, seq, round }: SegmentStep, input: Value) => ({
@@ -70,8 +80,15 @@ const startOf = ({ node, key, visit, scope, seq, round }: SegmentStep, input: Va
   round,
 });
 
-const doneBefore = ({ status, output, vars }: BegunStep): Done | null =>
-  status === 'completed' && output !== null ? { output, vars: vars ?? {} } : null;
+async function doneBefore(
+  { db }: SegmentDeps,
+  { run, opens }: RunSegmentInput,
+  { status, output, vars }: BegunStep,
+): Promise<Done | null> {
+  if (status !== 'completed' || output === null) return null;
+  const wait = opens === undefined ? undefined : await scoped(db, run.workspaceId).get('waits', opens.token);
+  return { output, vars: vars ?? {}, hasOpened: wait !== undefined };
+}
 
 /** The later steps of a line see what the earlier ones left. */
 async function scopeAfter(
@@ -142,6 +159,7 @@ async function complete(
   const entries = Object.entries(answer.vars ?? {}).map(async ([name, json]) => [name, await store(json)] as const);
   const vars = Object.fromEntries(await Promise.all(entries));
   const isLastStep = step === input.steps.at(-1);
+  const opens = isLastStep && keepsTheWord(answer.output) ? opening(input, output) : undefined;
   await endStep(db, input.run, {
     ...NOTHING_ENDED,
     key: step.key,
@@ -151,8 +169,30 @@ async function complete(
     cost: answer.cost ?? null,
     decidedBy: by,
     finished: isLastStep && input.finishes ? { ...input.flush, seq: step.seq, status: null } : null,
+    opens,
   });
-  return { output, vars };
+  return { output, vars, hasOpened: opens !== undefined };
+}
+
+/** Of a turn: its agent listens next. */
+const keepsTheWord = (output: Json): boolean =>
+  typeof output === 'object' && output !== null && 'outcome' in output && output.outcome === 'stay';
+
+/** The wait that a turn opens, and the step that waits for what the turn put out to be answered. */
+function opening({ run, opens }: RunSegmentInput, input: Value): StepEnd['opens'] {
+  if (opens === undefined) return undefined;
+  const { token, timeoutSeconds, kind, ...step } = opens;
+  const startedAt = Date.now();
+  const expiresAt = timeoutSeconds === null ? null : startedAt + timeoutSeconds * 1_000;
+  const { key, nodeId, visit, scope } = step;
+  const place = { token, key, run, nodeId, visit, scope };
+  return {
+    wait: { ...place, kind: 'message', prompt: promptOf(step), context: null, expiresAt },
+    step: {
+      ...{ ...step, kind, status: 'waiting', input, startedAt, endedAt: null },
+      ...{ output: null, error: null, taken: null, port: null, decidedBy: null },
+    },
+  };
 }
 
 const isLast = (policy: NodePolicy, failures: number, { retryable, type }: NodeFailure): boolean =>

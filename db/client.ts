@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect, type Dialect } from 'kysely';
 import pg from 'pg';
 import { APP_ROLE } from './app-role.js';
+import { namingPool } from './named-statements.js';
 import { createScopedDriver } from './scoped-driver.js';
 import type { Tables } from './tables.js';
 
@@ -33,7 +34,7 @@ export function openDatabase({
   pool.on('error', onError);
   // The pool listens to idle connections only; one that breaks between two queries of its user would end the process.
   pool.on('connect', (client) => client.on('error', () => undefined));
-  const dialect = new PostgresDialect({ pool });
+  const dialect = new PostgresDialect({ pool: namingPool(pool) });
   return new Kysely<Tables>({ dialect: as === 'owner' ? dialect : withScopes(dialect) });
 }
 

@@ -11,19 +11,30 @@ import { jsonText, jsonTextOrNull } from './values.js';
 
 const ENDED = sql`('completed', 'failed', 'cancelled')`;
 
-export function flushParts(run: RunRef, flush: Flush): RawBuilder<unknown> {
-  const parts = [heldPart(run)];
+export const flushParts = (run: RunRef, flush: Flush): RawBuilder<unknown> =>
+  sql.join([heldPart(run), ...changesIn(flush)], sql`, `);
+
+/** A run that is held and has not ended. */
+export const livingPart = sql`living as (select * from held where is_open)`;
+
+/** What a step that begins to wait changes, of a run that lives. */
+export const waitingParts = (step: StepRecord): RawBuilder<unknown> =>
+  sql`${stepsPart([step], sql`living`)}, ${statusPart({ status: 'waiting', seq: step.seq, taken: null })}`;
+
+function changesIn(flush: Flush): readonly RawBuilder<unknown>[] {
+  const parts: RawBuilder<unknown>[] = [];
   if (flush.steps.length > 0) parts.push(stepsPart(newestOfEach(flush.steps)));
   if (flush.settlements.length > 0) parts.push(settlementsPart(flush.settlements));
   if (flush.settlements.some(({ votes = [] }) => votes.length > 0)) parts.push(votesPart(flush.settlements));
   if (flush.status !== null || flush.taken !== null || flush.response !== undefined) parts.push(statusPart(flush));
-  return sql.join(parts, sql`, `);
+  return parts;
 }
 
 /** The run's row, locked: where a part selects from it, nothing is written before the lock is had. */
 export const heldPart = ({ runId, workspaceId }: RunRef): RawBuilder<unknown> =>
   sql`held as materialized (
-    select id from runs where id = ${runId} and workspace_id = ${workspaceId} for no key update
+    select id, workspace_id as run_workspace, status not in ${ENDED} as is_open
+    from runs where id = ${runId} and workspace_id = ${workspaceId} for no key update
   )`;
 
 /** One statement touches a row once. */
@@ -36,14 +47,14 @@ function newestOfEach(steps: readonly StepRecord[]): readonly StepRecord[] {
   return [...newest.values()];
 }
 
-function stepsPart(steps: readonly StepRecord[]): RawBuilder<unknown> {
+function stepsPart(steps: readonly StepRecord[], runs = sql`held`): RawBuilder<unknown> {
   return sql`flushed as (
     insert into run_steps (run_id, key, scope, node_id, visit, seq, kind, label, status, input, output, error, taken,
       port, decided_by, said, started_at, ended_at)
-    select held.id, s.key, s.scope, s."nodeId", s.visit, s.seq, s.kind, s.label, s.status, s.input, s.output,
+    select ${runs}.id, s.key, s.scope, s."nodeId", s.visit, s.seq, s.kind, s.label, s.status, s.input, s.output,
       s.error, s.taken, s.port, s."decidedBy", s.said, to_timestamp(s."startedAt" / 1000.0),
       to_timestamp(s."endedAt" / 1000.0)
-    from held, json_to_recordset(${jsonText(steps)}::json) as s(key text, scope text, "nodeId" text, visit int, seq int,
+    from ${runs}, json_to_recordset(${jsonText(steps)}::json) as s(key text, scope text, "nodeId" text, visit int, seq int,
       kind text, label text, status text, input json, output json, error jsonb, taken text, port text,
       "decidedBy" text, said text, "startedAt" float8, "endedAt" float8)
     on conflict (run_id, key) do update set
@@ -89,7 +100,7 @@ function votesPart(settlements: readonly WaitSettlement[]): RawBuilder<unknown> 
 }
 
 /** A status counts only in its order; an answer to a caller counts whenever it comes, but once. */
-function statusPart({ status, seq, taken, response }: Flush): RawBuilder<unknown> {
+function statusPart({ status, seq, taken, response }: Omit<Flush, 'steps' | 'settlements'>): RawBuilder<unknown> {
   const counts = sql`(seq <= ${seq} and status not in ${ENDED})`;
   return sql`moved as (
     update runs set

@@ -1,11 +1,20 @@
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import type { NodeError } from '../workflows/contract/failures.js';
-import type { Cost, Flush, RunRef, StepStatus, WaitSettlement } from '../workflows/contract/run.js';
+import type { Cost, Flush, RunRef, StepRecord, StepStatus, WaitSettlement } from '../workflows/contract/run.js';
 import type { Value } from '../workflows/definition/values.js';
 import type { RunEnd } from '../workflows/engine/state.js';
 import type { Database } from './client.js';
-import { endPart, flushParts, heldPart, withdrawnStepsPart, withdrawPart } from './flush-parts.js';
+import {
+  endPart,
+  flushParts,
+  heldPart,
+  livingPart,
+  waitingParts,
+  withdrawnStepsPart,
+  withdrawPart,
+} from './flush-parts.js';
 import { jsonText, jsonTextOrNull } from './values.js';
+import { waitPart, type NewWait } from './waits.js';
 
 /**
  * The read model of runs. Every write is one statement, may be repeated, and never goes back: a lower `seq` does not
@@ -102,15 +111,17 @@ export interface StepEnd {
   /** What this attempt cost; a step costs what all its attempts did. */
   readonly cost: Cost | null;
   readonly decidedBy: string | null;
+  /** The wait that is open once it has ended, and the step that waits. */
+  readonly opens?: { readonly wait: NewWait; readonly step: StepRecord } | undefined;
 }
 
-/** Ends an attempt of a step and, when the run ends with it, the run. */
+/** Ends an attempt of a step and, with it, the run; or opens the run's next wait. */
 export async function endStep(db: Database, run: RunRef, step: StepEnd): Promise<void> {
   const { finished } = step;
   const end = { status: 'completed', output: step.output ?? { json: null } } as const;
   const runPart = finished === null ? sql`` : sql`, ${endPart(finished, end)}`;
   await sql`
-    with ${heldPart(run)}${runPart}
+    with ${heldPart(run)}${runPart}${opensPart(step)}
     update run_steps set
       status = ${step.status},
       output = ${jsonTextOrNull(step.output)}::json,
@@ -122,6 +133,11 @@ export async function endStep(db: Database, run: RunRef, step: StepEnd): Promise
       ended_at = ${step.status === 'running' ? null : sql`clock_timestamp()`}
     from held where run_id = held.id and key = ${step.key} and status <> 'completed'
   `.execute(db);
+}
+
+function opensPart({ opens }: StepEnd): RawBuilder<unknown> {
+  if (opens === undefined) return sql``;
+  return sql`, ${livingPart}, ${waitPart(opens.wait)}, ${waitingParts(opens.step)}`;
 }
 
 const addedCost = (cost: Cost) =>

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import type { VisitPlace } from '../workflows/contract/ids.js';
 import type { RunRef, Vote, WaitKind } from '../workflows/contract/run.js';
 import type { Json } from '../workflows/definition/values.js';
 import type { Database } from './client.js';
-import { heldPart } from './flush-parts.js';
+import { heldPart, livingPart } from './flush-parts.js';
 import { scoped } from './scoped.js';
-import { cleanJson, jsonText, jsonTextOrNull } from './values.js';
+import { cleanJson, jsonText } from './values.js';
 
 export interface NewWait extends VisitPlace {
   readonly token: string;
@@ -46,43 +46,39 @@ const ordinary = {
   taskId: null,
 } as const;
 
-/** Adds an open wait unless it is there; answers whether it was added. */
-export async function insertWait(db: Database, newWait: NewWait): Promise<boolean> {
+/** Adds an open wait to a run that has not ended, unless it is there; answers whether it was added. */
+export async function insertWait(db: Database, wait: NewWait): Promise<boolean> {
+  const { rows } =
+    await sql`with ${heldPart(wait.run)}, ${livingPart}, ${waitPart(wait)} select id from opened`.execute(db);
+  return rows.length > 0;
+}
+
+/** Part of a write to the read model: adds an open wait to a run that lives, unless it is there. */
+export function waitPart(newWait: NewWait): RawBuilder<unknown> {
   const wait = { ...ordinary, ...newWait };
-  const { run, prompt, reason, context, form, options } = wait;
-  const result = await scoped(db, run.workspaceId)
-    .insert('waits', {
-      id: wait.token,
-      run_id: run.runId,
-      key: wait.key,
-      scope: wait.scope,
-      node_id: wait.nodeId,
-      visit: wait.visit,
-      kind: wait.kind,
-      task_id: wait.taskId,
-      action: cleanText(prompt),
-      reason: reason === null ? null : cleanText(reason),
-      assignee: wait.assignee,
-      context: JSON.stringify(cleanJson(context)),
-      options: JSON.stringify(cleanJson(options)),
-      form: form === null ? null : JSON.stringify(cleanJson(form)),
-      audience: jsonTextOrNull(wait.audience),
-      quorum: wait.quorum,
-      rejections: wait.rejections,
-      forbid_own: wait.forbidOwn,
-      shown_hash: shownHash({ prompt, context, form }),
-      event_name: wait.event.name,
-      event_key: wait.event.key,
-      decided_by: null,
-      decided_at: null,
-      note: null,
-      result: null,
-      expires_at: wait.expiresAt === null ? null : new Date(wait.expiresAt),
-      escalated_at: null,
-    })
-    .onConflict((conflict) => conflict.column('id').doNothing())
-    .executeTakeFirst();
-  return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
+  const { prompt, reason, context, form, options, expiresAt } = wait;
+  const row = {
+    ...{ id: wait.token, key: wait.key, scope: wait.scope, node_id: wait.nodeId, visit: wait.visit, kind: wait.kind },
+    ...{ task_id: wait.taskId, action: cleanText(prompt), reason: reason === null ? null : cleanText(reason) },
+    ...{ context: cleanJson(context), options: cleanJson(options), form: form === null ? null : cleanJson(form) },
+    ...{ assignee: wait.assignee, audience: wait.audience, quorum: wait.quorum, rejections: wait.rejections },
+    ...{ forbid_own: wait.forbidOwn, shown_hash: shownHash({ prompt, context, form }) },
+    ...{ event_name: wait.event.name, event_key: wait.event.key },
+    expires_at: expiresAt === null ? null : new Date(expiresAt).toISOString(),
+  };
+  return sql`opened as (
+    insert into waits (id, run_id, workspace_id, key, scope, node_id, visit, kind, task_id, action, reason, context,
+      options, form, assignee, audience, quorum, rejections, forbid_own, shown_hash, event_name, event_key, expires_at)
+    select w.id, living.id, living.run_workspace, w.key, w.scope, w.node_id, w.visit, w.kind, w.task_id, w.action, w.reason,
+      w.context, w.options, w.form, w.assignee, w.audience, w.quorum, w.rejections, w.forbid_own, w.shown_hash,
+      w.event_name, w.event_key, w.expires_at
+    from living, json_to_record(${jsonText(row)}::json) as w(id text, key text, scope text, node_id text, visit int,
+      kind text, task_id text, action text, reason text, context jsonb, options jsonb, form jsonb, assignee text,
+      audience jsonb, quorum int, rejections int, forbid_own boolean, shown_hash text, event_name text, event_key text,
+      expires_at timestamptz)
+    on conflict (id) do nothing
+    returning id
+  )`;
 }
 
 // -- reason: a text stays a text

@@ -144,3 +144,50 @@ describe('the run', () => {
     expect(await stage.row()).toMatchObject({ status: 'waiting', seq: 9 });
   });
 });
+
+describe('a turn', () => {
+  const opens = {
+    ...{ nodeId: 'a.listen', visit: 2, scope: '', key: 'a.listen/2', seq: 12 },
+    ...{ token: 'apr_turn', kind: 'listen', label: 'Desk', timeoutSeconds: 60 },
+  };
+  const own = () => ({ ...opens, token: `apr_${stage.run.runId}` });
+  const waitsOf = () => stage.db.selectFrom('waits').selectAll().where('run_id', '=', stage.run.runId).execute();
+
+  test('after which its agent listens opens the next wait with its record, once', async () => {
+    stage.behave = () => Promise.resolve({ text: 'hi', outcome: 'stay' });
+    const input = stage.inputOf(['a'], { opens: own() });
+    const done = await stage.segment(input);
+    expect(done).toMatchObject({ hasOpened: true, outputs: [inline({ text: 'hi', outcome: 'stay' })] });
+    const [wait, ...more] = await waitsOf();
+    expect(more).toEqual([]);
+    expect(wait).toMatchObject({ kind: 'message', status: 'pending', key: 'a.listen/2', action: '"Desk" waits.' });
+    const seconds = (wait?.expires_at?.getTime() ?? 0) - (wait?.created_at.getTime() ?? 0);
+    expect(Math.round(seconds / 1_000)).toBe(60);
+    expect(await stage.row()).toMatchObject({ status: 'waiting', seq: 12 });
+    expect(await stage.stepOf('a.listen')).toMatchObject({ status: 'waiting', input: done.outputs[0], label: 'Desk' });
+    // another attempt, as the answer of the first was lost
+    expect(await stage.segment(input)).toEqual(done);
+    expect(await waitsOf()).toEqual([wait]);
+    expect(stage.calls).toHaveLength(1);
+  });
+
+  test('that hands over, or fails, opens nothing', async () => {
+    stage.behave = () => Promise.resolve({ text: 'hi', outcome: 'handoff', target: 'b' });
+    expect(await stage.segment(stage.inputOf(['a'], { opens: own() }))).not.toHaveProperty('hasOpened');
+    stage.behave = () => Promise.reject(new NodeFailure(Fault.configInvalid, 'no', { retryable: false }));
+    await expect(stage.segment(stage.inputOf(['b'], { opens: own() }))).rejects.toThrow('no');
+    expect(await waitsOf()).toEqual([]);
+    expect(await stage.row()).toMatchObject({ status: 'running' });
+  });
+
+  test('whose run was ended under it opens nothing', async () => {
+    stage.behave = async () => {
+      const end = { status: 'cancelled', error: { type: 'cancelled', message: 'stopped' } } as const;
+      await writeEnd(stage.db, stage.run, { flush: { ...flush, seq: 20 }, end });
+      return { text: 'hi', outcome: 'stay' };
+    };
+    await stage.segment(stage.inputOf(['a'], { opens: own() }));
+    expect(await stage.row()).toMatchObject({ status: 'cancelled' });
+    expect((await waitsOf()).filter(({ status }) => status === 'pending')).toEqual([]);
+  });
+});

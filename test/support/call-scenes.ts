@@ -1,6 +1,6 @@
-import { raiseEvent, takeTurn, type Turn } from '../../workflows/contract/messages.js';
+import { pauseRun, raiseEvent, takeTurn, type Turn } from '../../workflows/contract/messages.js';
 import type { RunActivities } from '../../workflows/contract/activities.js';
-import { inline, type Json } from '../../workflows/definition/values.js';
+import { inline, jsonOf, type Json } from '../../workflows/definition/values.js';
 import { dag, dagPlan, greeter, named } from './dags.js';
 import { stands } from './graph-scenes.js';
 import { toEnd, untilCancelled, type Played, type Scene } from './play.js';
@@ -88,6 +88,24 @@ export const scriptedAgents =
     },
   });
 
+/** The same, and a turn after which its agent listens opens the wait for the next message, as the real activity does. */
+const openingAgents =
+  (
+    scripted = scriptedAgents(),
+    isDue = (outcome: Json): boolean => outcome === 'stay',
+  ): NonNullable<Scene['activities']> =>
+  (own, heard) => ({
+    runSegment: async (input) => {
+      const done = await (scripted(own, heard).runSegment ?? own.runSegment)(input);
+      const output = jsonOf(done.outputs[0] ?? inline(null));
+      // -- reason: scripted agents put out records
+      const { outcome = null } = output as Readonly<Record<string, Json>>;
+      if (input.opens === undefined || !isDue(outcome)) return done;
+      heard.waits.push(input.opens.token);
+      return { ...done, hasOpened: true };
+    },
+  });
+
 export const callInput = (flags: Readonly<Record<string, Json>> = {}): NonNullable<Scene['input']> => ({
   isConversation: true,
   input: inline({ user: { name: 'Ana' }, context: {}, flags, agent_context: {}, metadata: {} }),
@@ -115,6 +133,25 @@ const scene = (act: Scene['act'], more: Partial<Scene> = {}): Scene => ({
   ...more,
 });
 
+/** Paused while an agent is at work, and unpaused once it has answered. */
+function pausedAtWork(): Scene {
+  let release = (): void => undefined;
+  const held = (): Promise<void> => new Promise((resolve) => (release = resolve));
+  const act = async (played: Played): Promise<void> => {
+    const { handle } = played;
+    await sayTo(played, null);
+    const turn = sayTo(played, 'slow hello');
+    await stands(handle, ({ open }) => open.some((key) => key.startsWith('desk/')));
+    await handle.executeUpdate(pauseRun, { args: [{ paused: true, by: 'ana' }] });
+    release();
+    await turn;
+    await handle.executeUpdate(pauseRun, { args: [{ paused: false, by: 'ana' }] });
+    await sayTo(played, 'bye');
+    await toEnd(played);
+  };
+  return scene(act, { activities: openingAgents(scriptedAgents(held)) });
+}
+
 export const callScenes: Readonly<Record<string, Scene>> = {
   'call-ended': scene(talk(null, 'hello', 'again', 'to booking', 'bye')),
   'call-handed-on': scene(talk(null, 'to check', 'bye')),
@@ -138,6 +175,27 @@ export const callScenes: Readonly<Record<string, Scene>> = {
     },
     { activities: scriptedAgents(untilCancelled) },
   ),
+  'call-opened': scene(talk(null, 'hello', 'again', 'to booking', 'one', 'two', 'bye'), {
+    activities: openingAgents(),
+  }),
+  'call-opened-silent': scene(talk(null, 'hello'), { activities: openingAgents() }),
+  'call-opened-hung-up': scene(
+    async (played) => {
+      await sayTo(played, null);
+      await sayTo(played, 'hello');
+      await hangUp(played);
+      await toEnd(played);
+    },
+    { activities: openingAgents() },
+  ),
+  // an agent hands over, whatever its activity opened
+  'call-opened-in-vain': scene(talk(null, 'to booking', 'bye'), {
+    activities: openingAgents(scriptedAgents(), () => true),
+  }),
+  'call-opened-paused': pausedAtWork(),
+  'call-opened-continued-as-new': scene(talk(null, 'one', 'two', 'three', 'to booking', 'four', 'bye'), {
+    ...{ activities: openingAgents(), input: { ...callInput(), maxHistoryEvents: 30 } },
+  }),
   'call-continued-as-new': scene(talk(null, 'one', 'two', 'to booking', 'three', 'bye'), {
     input: { ...callInput(), maxHistoryEvents: 30 },
   }),

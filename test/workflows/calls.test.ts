@@ -29,6 +29,9 @@ const scene = (name: string): Scene => {
 const outputOf = ({ end }: Heard): Json | undefined =>
   end?.status === 'completed' ? jsonOf(end.output as Value) : undefined; // -- reason: a completed run has one
 
+/** The visit that a wait's token names. */
+const placeOf = (token: string): string => token.replace(/^apr_[^_]*_/, '').replace('~', '/');
+
 /** The turns of a talk, as its client hears them. */
 async function turnsOf(name: string, texts: readonly (string | null)[], more: Partial<Scene> = {}) {
   const turns: Turn[] = [];
@@ -118,6 +121,62 @@ test('no turn is lost where a call continues as new', async () => {
   expect(said.slice(1).flat()).toEqual([
     ...['desk heard: one', 'desk heard: two', 'desk heard: to booking', 'Booking for Ana, ACME'],
     ...['booking heard: three', 'booking heard: bye'],
+  ]);
+  expect(outputOf(heard)).toEqual({ status: 'completed', reason: 'said goodbye' });
+});
+
+test('a turn after which its agent listens opens the next wait itself, and the others do not', async () => {
+  const texts = [null, 'hello', 'again', 'to booking', 'one', 'two', 'bye'];
+  const { heard, said, turns } = await turnsOf('call-opened', texts);
+  expect(said.slice(1, 3)).toEqual([['desk heard: hello'], ['desk heard: again']]);
+  expect(turns.map(({ activeNode, status }) => [activeNode, status])).toEqual([
+    ...['desk', 'desk', 'desk', 'booking', 'booking', 'booking'].map((node) => [`${node}.listen`, 'waiting']),
+    [null, 'completed'],
+  ]);
+  // each wait once, whoever opened it
+  const keys = [
+    'hangup/1',
+    ...[1, 2, 3].map((n) => `desk.listen/${n}`),
+    ...[1, 2, 3].map((n) => `booking.listen/${n}`),
+  ];
+  expect(heard.waits.map(placeOf).toSorted()).toEqual(keys.toSorted());
+  // what the activity wrote is not written again: nothing is told between a turn and the next message
+  const told = heard.flushes.flatMap(({ steps }) => steps.map(({ key, status }) => `${key} ${status}`));
+  expect(told.filter((each) => each.startsWith('desk.listen/2'))).toEqual(['desk.listen/2 completed']);
+});
+
+test.each([
+  ['silence', 'call-opened-silent', { status: 'timeout', reason: 'silence' }],
+  ['hanging up', 'call-opened-hung-up', { status: 'disconnected', reason: 'hangup' }],
+])('%s ends a wait that a turn opened', async (_how, name, output) => {
+  expect(outputOf(await stage.play(scene(name)))).toEqual(output);
+});
+
+test('a wait that was opened in vain is taken back', async () => {
+  const heard = await stage.play(scene('call-opened-in-vain'));
+  const settled = heard.flushes.flatMap(({ settlements }) =>
+    settlements.filter(({ outcome }) => outcome === 'cancelled'),
+  );
+  // both agents, by handing over and by ending the call; and nobody hangs up any more
+  expect(settled.map(({ token }) => placeOf(token))).toEqual(['desk.listen/2', 'booking.listen/2', 'hangup/1']);
+  expect(outputOf(heard)).toEqual({ status: 'completed', reason: 'said goodbye' });
+});
+
+test('a call that was paused while its agent was at work goes on where the turn left it', async () => {
+  const heard = await stage.play(scene('call-opened-paused'));
+  expect(outputOf(heard)).toEqual({ status: 'completed', reason: 'said goodbye' });
+  expect(heard.waits.filter((token) => token.includes('desk.listen~2'))).toHaveLength(1);
+  expect(heard.flushes.map(({ status }) => status).filter((status) => status !== null)).toEqual(
+    expect.arrayContaining(['paused']),
+  );
+});
+
+test('waits that turns opened are carried over where a call continues as new', async () => {
+  const texts = [null, 'one', 'two', 'three', 'to booking', 'four', 'bye'];
+  const { heard, said } = await turnsOf('call-opened-continued-as-new', texts);
+  expect(said.slice(1).flat()).toEqual([
+    ...['one', 'two', 'three', 'to booking'].map((text) => `desk heard: ${text}`),
+    ...['Booking for Ana, ACME', 'booking heard: four', 'booking heard: bye'],
   ]);
   expect(outputOf(heard)).toEqual({ status: 'completed', reason: 'said goodbye' });
 });

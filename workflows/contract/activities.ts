@@ -49,6 +49,18 @@ export interface SegmentStep extends VisitPlace {
   readonly isStubbed?: boolean;
 }
 
+/** The wait for the user's next message that a turn opens with its own record when its agent keeps the word. */
+export interface NextWait extends VisitPlace {
+  readonly token: string;
+  /** `visitKey`. */
+  readonly key: string;
+  readonly seq: number;
+  /** As its step shows them. */
+  readonly kind: string;
+  readonly label: string;
+  readonly timeoutSeconds: number | null;
+}
+
 /** A line of nodes executed in order, each fed by the one before; mostly a single one. */
 export interface RunSegmentInput {
   readonly run: RunRef;
@@ -60,6 +72,7 @@ export interface RunSegmentInput {
   readonly inlineLimitBytes: number;
   /** The run ends with the last step's output, so its record is written in the same statement. */
   readonly finishes: boolean;
+  readonly opens?: NextWait;
 }
 
 export interface SegmentResult {
@@ -67,6 +80,8 @@ export interface SegmentResult {
   readonly outputs: readonly Value[];
   /** Variables that the steps set, by name. */
   readonly vars?: Readonly<Record<string, Value>>;
+  /** The wait it was to open is open, and the run's row says that it waits. */
+  readonly hasOpened?: true;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { isCancellation, proxyActivities } from '@temporalio/workflow';
-import type { ActivityKind, RunActivities, Scope, SegmentStep } from '../contract/activities.js';
+import type { ActivityKind, NextWait, RunActivities, Scope, SegmentStep } from '../contract/activities.js';
 import type { NodeError } from '../contract/failures.js';
 import { visitKey } from '../contract/ids.js';
 import { records, segment, SEGMENT_MARGIN_MS } from '../contract/timeouts.js';
@@ -12,6 +12,7 @@ import type { Visit } from '../engine/state.js';
 import { advance, reserve } from '../engine/tokens.js';
 import { failureOf } from './failures.js';
 import { dropVisit, failVisit, leave, type VisitFailure } from './leave.js';
+import { nextWait, withOpened } from './next-wait.js';
 import { scopeOf } from './scope.js';
 import type { RunSession } from './session.js';
 import { flushExcess } from './writes.js';
@@ -24,9 +25,12 @@ export async function runLine(session: RunSession, visit: Visit): Promise<void> 
   const last = line.at(-1)?.node ?? session.node(visit);
   await flushExcess(session);
   const finishes = endsWith(session.plan, session.state, { head: visit, last });
-  const done = await outcomeOf(session, { line, input: visit.input, finishes });
+  const opens = finishes || line.length > 1 ? null : nextWait(session, visit);
+  const { seq } = session.state;
+  const done = await outcomeOf(session, { line, input: visit.input, finishes, opens });
   if (finishes && done.error === undefined) markFinished(session, visit, done.outputs.at(-1) ?? inline(null));
-  await leaveLine(session, { head: visit, line, ...done });
+  const goOn = (): Promise<void> => leaveLine(session, { head: visit, line, ...done });
+  await (opens === null || done.hasOpened !== true ? goOn() : withOpened(session, { wait: opens, seq }, goOn));
 }
 
 type Outcome = Omit<LineEnd, 'head' | 'line'>;
@@ -53,10 +57,11 @@ interface Call {
   readonly line: readonly SegmentStep[];
   readonly input: Value;
   readonly finishes: boolean;
+  readonly opens?: NextWait | null;
 }
 
 /** What is to be written travels along; it is put back when the call may have ended before it was. */
-export async function callSegment(session: RunSession, { line, input, finishes }: Call) {
+export async function callSegment(session: RunSession, { line, input, finishes, opens = null }: Call) {
   const timeoutMs = line.reduce((sum, step) => sum + step.node.policy.timeoutMs, 0) + SEGMENT_MARGIN_MS;
   const options = {
     ...segment,
@@ -66,7 +71,9 @@ export async function callSegment(session: RunSession, { line, input, finishes }
   const scope = scopeOfLine(session, line, input);
   const flush = session.takeFlush(session.isPaused ? 'paused' : 'running');
   const { run } = session.input;
-  const call = { run, steps: line, input, scope, flush, inlineLimitBytes: session.inlineLimit(), finishes };
+  const inlineLimitBytes = session.inlineLimit();
+  const next = opens === null ? {} : { opens };
+  const call = { run, steps: line, input, scope, flush, inlineLimitBytes, finishes, ...next };
   try {
     return await runSegment.executeWithOptions(options, [call]);
   } catch (error) {
@@ -126,6 +133,7 @@ interface LineEnd {
   readonly outputs: readonly Value[];
   readonly vars?: Readonly<Record<string, Value>>;
   readonly error?: NodeError;
+  readonly hasOpened?: true;
 }
 
 async function leaveLine(session: RunSession, end: LineEnd): Promise<void> {

@@ -50,6 +50,8 @@ export class RunSession {
   undone: number;
   /** Visits that somebody is undoing in this execution, by key. */
   readonly beingUndone = new Set<string>();
+  /** Tokens of waits whose rows were written before their visits began to wait. */
+  readonly opened = new Set<string>();
   /** Recorded results of an earlier run, by visit key. */
   reuse: Readonly<Record<string, ReusedStep>> = {};
   /** Where the whole of it is stored, when it is to continue as new and too large to travel. */

@@ -93,6 +93,12 @@ export class WaitBook {
     this.unwritten.push(settlement);
   }
 
+  /** Takes back a wait that only its row knows of. */
+  withdraw(token: string): void {
+    const outcome = { outcome: 'cancelled', by: 'system:withdrawn', note: null, value: null } as const;
+    this.unwritten.push({ token, ...outcome, at: Date.now() });
+  }
+
   /** Forgets a wait that is over. */
   close(token: string): void {
     const wait = this.waits.get(token);

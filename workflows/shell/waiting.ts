@@ -20,7 +20,7 @@ const inSeconds = (seconds: number | undefined): number | null =>
 /** Opens the visit's wait and tells the read model, once; an event that was there before settles it at once. */
 export async function openWait(session: RunSession, visit: Visit, asked: NewWait): Promise<OpenWait> {
   const { wait, isNew } = session.waits.open(visit, asked, session.roundAround(visit));
-  if (!isNew) return wait;
+  if (!isNew || session.opened.delete(wait.token)) return wait;
   const isParked = wait.kind === 'parked';
   session.record(visit, {
     status: isParked ? 'parked' : 'waiting',
