@@ -181,12 +181,13 @@ const keepsTheWord = (output: Json): boolean =>
 /** The wait that a turn opens, and the step that waits for what the turn put out to be answered. */
 function opening({ run, opens }: RunSegmentInput, input: Value): StepEnd['opens'] {
   if (opens === undefined) return undefined;
-  const { token, timeoutSeconds, kind, ...step } = opens;
+  const { token, timeoutSeconds, kind, endsTurn = null, ...step } = opens;
   const startedAt = Date.now();
   const expiresAt = timeoutSeconds === null ? null : startedAt + timeoutSeconds * 1_000;
   const { key, nodeId, visit, scope } = step;
   const place = { token, key, run, nodeId, visit, scope };
   return {
+    endedTurn: endsTurn,
     wait: { ...place, kind: 'message', prompt: promptOf(step), context: null, expiresAt },
     step: {
       ...{ ...step, kind, status: 'waiting', input, startedAt, endedAt: null },

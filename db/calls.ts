@@ -1,6 +1,6 @@
 import { sql, type Selectable } from 'kysely';
 import type { RunRef } from '../workflows/contract/run.js';
-import type { Json } from '../workflows/definition/values.js';
+import type { Json, Value } from '../workflows/definition/values.js';
 import type { Database } from './client.js';
 import { scoped } from './scoped.js';
 import type { Tables } from './tables.js';
@@ -141,4 +141,27 @@ export async function callWorkflow(
     .where('definitions.status', '=', 'published')
     .where('definitions.deleted_at', 'is', null)
     .executeTakeFirst();
+}
+
+export interface LastWords {
+  readonly agent: string;
+  readonly output: Value;
+}
+
+/** What ended this turn of a call, where its step said so itself: all that was said in it. */
+export async function lastWords(
+  db: Database,
+  { workspaceId, runId }: RunRef,
+  turn: string,
+): Promise<LastWords | undefined> {
+  const step = await scoped(db, workspaceId)
+    .select('runs')
+    .innerJoin('run_steps', 'run_steps.run_id', 'runs.id')
+    .select(['run_steps.label as agent', 'run_steps.output', 'run_steps.ended_turn'])
+    .where('runs.id', '=', runId)
+    .where('run_steps.kind', '=', 'agent_turn')
+    .orderBy('run_steps.seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return step?.ended_turn === turn && step.output !== null ? { agent: step.agent, output: step.output } : undefined;
 }

@@ -20,6 +20,7 @@ import * as webhooks from './migrations/017-webhooks.js';
 import * as ingress from './migrations/018-ingress.js';
 import * as staged from './migrations/019-staged.js';
 import * as starters from './migrations/020-starters.js';
+import * as turns from './migrations/021-turns.js';
 
 const migrations: Record<string, Migration> = {
   '001-foundation': foundation,
@@ -42,6 +43,7 @@ const migrations: Record<string, Migration> = {
   '018-ingress': ingress,
   '019-staged': staged,
   '020-starters': starters,
+  '021-turns': turns,
 };
 
 /** Brings the schema up to date; safe to call from any number of processes at once. Answers the names applied. */

@@ -26,10 +26,18 @@ const TOLD = ['default_language', 'supported_languages', 'feature_flags', 'api_c
 
 export function createRunFacts(db: Database, settings: BriefCacheSettings = {}): RunFactsSource {
   const tenants: BriefCache<TenantFacts> = createBriefCache((workspaceId) => readTenant(db, workspaceId), settings);
+  const runs = createBriefCache((place) => readWorkflow(db, placed(place)), settings);
   return async (run) => {
-    const [tenant, workflow] = await Promise.all([tenants.of(run.workspaceId), readWorkflow(db, run)]);
+    const [tenant, workflow] = await Promise.all([tenants.of(run.workspaceId), runs.of(placeOf(run))]);
     return { tenant, workflow };
   };
+}
+
+const placeOf = ({ workspaceId, runId }: RunRef): string => `${workspaceId} ${runId}`;
+
+function placed(place: string): RunRef {
+  const [workspaceId = '', runId = ''] = place.split(' ');
+  return { workspaceId, runId };
 }
 
 async function readTenant(db: Database, workspaceId: string): Promise<TenantFacts> {

@@ -112,7 +112,7 @@ export interface StepEnd {
   readonly cost: Cost | null;
   readonly decidedBy: string | null;
   /** The wait that is open once it has ended, and the step that waits. */
-  readonly opens?: { readonly wait: NewWait; readonly step: StepRecord } | undefined;
+  readonly opens?: { readonly wait: NewWait; readonly step: StepRecord; readonly endedTurn: string | null } | undefined;
 }
 
 /** Ends an attempt of a step and, with it, the run; or opens the run's next wait. */
@@ -129,6 +129,7 @@ export async function endStep(db: Database, run: RunRef, step: StepEnd): Promise
       vars = ${jsonTextOrNull(step.vars)}::json,
       cost = ${step.cost === null ? sql`cost` : addedCost(step.cost)},
       decided_by = coalesce(${step.decidedBy}::text, decided_by),
+      ended_turn = ${step.opens?.endedTurn ?? null},
       failures = failures + ${step.failed ? 1 : 0},
       ended_at = ${step.status === 'running' ? null : sql`clock_timestamp()`}
     from held where run_id = held.id and key = ${step.key} and status <> 'completed'

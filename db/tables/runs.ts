@@ -94,6 +94,8 @@ export interface RunTables {
     vars: Jsonb<Readonly<Record<string, Value>>> | null;
     /** What it said to the user of a conversation, where that is not its output. */
     said: string | null;
+    /** The turn of a conversation whose only words are its output, and which ended with it. */
+    ended_turn: string | null;
   };
   blobs: {
     id: string;

@@ -59,6 +59,8 @@ export interface NextWait extends VisitPlace {
   readonly kind: string;
   readonly label: string;
   readonly timeoutSeconds: number | null;
+  /** The turn under way, if nothing was said in it before: what the step puts out is then all its answer. */
+  readonly endsTurn?: string;
 }
 
 /** A line of nodes executed in order, each fed by the one before; mostly a single one. */

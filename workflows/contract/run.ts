@@ -107,6 +107,8 @@ export interface Talk {
   readonly trace: readonly TraceEntry[];
   /** Ids of the turns it heard, newest last: a turn that is sent again is heard once. */
   readonly turns?: readonly string[];
+  /** Id of the turn under way, where its sender gave one. */
+  readonly turn?: string | null;
   /** Whoever spoke was told to ask again, and has not yet. */
   readonly isOwed: boolean;
 }

@@ -29,17 +29,23 @@ export class Conversation {
 
   /** The user speaks: what was said before belongs to the turn before. */
   hear(message: string, turn?: string): void {
-    this.talk = { ...this.talk, message, isHeard: true, said: [], trace: [], turns: this.turnsWith(turn) };
+    this.talk = { ...this.talk, message, isHeard: true, ...this.begun(turn) };
   }
 
   /** The user spoke while nobody could listen: whoever listens next hears it. */
   leaveMessage(message: string, turn?: string): void {
-    this.talk = { ...this.talk, message, isHeard: false, said: [], trace: [], turns: this.turnsWith(turn) };
+    this.talk = { ...this.talk, message, isHeard: false, ...this.begun(turn) };
   }
 
-  private turnsWith(turn: string | undefined): readonly string[] {
+  private begun(turn: string | undefined): Pick<Talk, 'said' | 'trace' | 'turns' | 'turn'> {
     const { turns = [] } = this.talk;
-    return turn === undefined ? turns : [...turns, turn].slice(-MOST_TURNS);
+    const heard = turn === undefined ? turns : [...turns, turn].slice(-MOST_TURNS);
+    return { said: [], trace: [], turns: heard, turn: turn ?? null };
+  }
+
+  /** Id of the turn under way; null where nobody gave it one. */
+  get turn(): string | null {
+    return this.talk.turn ?? null;
   }
 
   hasHeard(turn: string | undefined): boolean {

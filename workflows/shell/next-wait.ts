@@ -20,6 +20,7 @@ export function nextWait(session: RunSession, visit: Visit): NextWait | null {
   const place = { nodeId: listen.id, visit: number, scope };
   if (greets(session, listen, number)) return null;
   const key = visitKey(place);
+  const { turn, said } = session.talk;
   return {
     ...place,
     token: waitToken(session.input.run.runId, key),
@@ -28,6 +29,7 @@ export function nextWait(session: RunSession, visit: Visit): NextWait | null {
     kind: listen.dialectKind,
     label: listen.label,
     timeoutSeconds: listen.config.timeout_seconds ?? null,
+    ...(turn === null || said.length > 0 ? {} : { endsTurn: turn }),
   };
 }
 

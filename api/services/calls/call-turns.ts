@@ -1,5 +1,8 @@
-import { findCall, type CallRow } from '../../../db/calls.js';
+import { findCall, lastWords, type CallRow } from '../../../db/calls.js';
 import { planOfRun } from '../../../db/run-commands.js';
+import { createBell, type RunNews } from '../../../db/listen.js';
+import { loadValue } from '../../../db/values.js';
+import { textOf } from '../../../workflows/definition/values.js';
 import type { CallStatus } from '../../../db/tables/calls.js';
 import type { Turn } from '../../../workflows/contract/messages.js';
 import type { RunRef } from '../../../workflows/contract/run.js';
@@ -23,9 +26,7 @@ export interface CallTurn {
 
 export interface CallTurnDeps extends TurnDeps {
   readonly runs: Pick<RunService, 'tell' | 'acceptValue'>;
-  readonly news: {
-    readonly waitFor: <T>(run: RunRef, ask: () => Promise<T | null>, timeoutMs: number) => Promise<T | null>;
-  };
+  readonly news: Pick<RunNews, 'waitFor' | 'follow'>;
 }
 
 export async function mustFindCall(db: CallTurnDeps['db'], run: RunRef): Promise<CallRow> {
@@ -46,12 +47,52 @@ export async function takeCallTurn(
   await holdToCap(db, { workspaceId: run.workspaceId, definitionId: call.definition_id });
   const text = message === null ? null : message.toWellFormed().replaceAll('\u0000', '\uFFFD');
   const said = text === null ? null : await runs.acceptValue(run, { text });
-  const answer = await askTurn(deps, run, { message: said, text, seed });
+  const answer = await heardFirst(deps, run, { message: said, text, seed });
+  if ('call_id' in answer) return answer;
   if (answer.outcome === 'done')
     return answer.value === null ? stillGoing(deps, run) : present(deps, run, answer.value);
   if (answer.outcome === 'closed') throw isOverError(await endOfCall(deps, run));
   if (answer.outcome !== 'settled') throw refusalError(answer);
   throw conflict('Nobody listens in this call now: it is at work or ending. Read it, and speak when an agent listens.');
+}
+
+/** What the run answers; or what its record says, where the record alone shows that the turn is over. */
+async function heardFirst(
+  deps: CallTurnDeps,
+  run: RunRef,
+  said: Parameters<typeof askTurn>[2],
+): Promise<CallTurn | Awaited<ReturnType<typeof askTurn>>> {
+  const over = new AbortController();
+  try {
+    return await Promise.race([recorded(deps, run, { turn: said.seed, over: over.signal }), askTurn(deps, run, said)]);
+  } finally {
+    over.abort();
+  }
+}
+
+/** The turn, once a step ended it that says all there is to say; never, where none does. */
+async function recorded(
+  { db, news }: CallTurnDeps,
+  run: RunRef,
+  { turn, over }: { readonly turn: string; readonly over: AbortSignal },
+): Promise<CallTurn> {
+  const bell = createBell();
+  const stop = news.follow({ ...run, rereads: false }, bell.ring);
+  try {
+    while (!over.aborted) {
+      await bell.heard(over);
+      const last = over.aborted ? undefined : await lastWords(db, run, turn);
+      if (last === undefined) continue;
+      const text = textOf(await loadValue(db, run.workspaceId, last.output));
+      const messages = text === '' ? [] : [{ role: 'assistant' as const, content: text, agent: last.agent }];
+      return { call_id: run.runId, status: 'active', current_agent: last.agent, messages, ended: false };
+    }
+  } catch {
+    // the run itself answers
+  } finally {
+    stop();
+  }
+  return new Promise(() => undefined);
 }
 
 const isOverError = (call: CallRow | null): Error =>
