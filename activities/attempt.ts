@@ -48,11 +48,13 @@ export async function attemptOnce(deps: AttemptDeps, input: RunSegmentInput, att
   const secrets = recordSecrets((name) => deps.secret(input.run.workspaceId, name));
   const source = { run: input.run, key: step.key, nodeId: step.node.id, attempt: begun.attempt };
   const events = createNodeEvents(deps, source);
+  const context = contextOf(deps, input, { ...attempt, secrets, events });
+  const written = (): readonly Promise<void>[] => [context.ledger.written(), events.flush()];
   try {
     // -- reason: runners are total over kinds; the record cannot say that this one takes this node's kind
     const runner = deps.runners[step.node.kind] as NodeRunner<ActivityKind>;
-    const context = contextOf(deps, input, { ...attempt, secrets, events });
     const answer = await observedNode(context, () => runner(context));
+    await Promise.all(written());
     return { answer: redacted(answer, createRedactor(secrets.used)) };
   } catch (error) {
     if (cancellationSignal.aborted) return cancelled(error);
@@ -60,7 +62,7 @@ export async function attemptOnce(deps: AttemptDeps, input: RunSegmentInput, att
     const message = createRedactor(secrets.used).redactText(error.message).slice(0, 1_000);
     return { error: { type: error.type, message, node_id: step.node.id }, cause: error };
   } finally {
-    await events.flush();
+    await Promise.allSettled(written());
   }
 }
 

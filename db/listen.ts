@@ -11,13 +11,16 @@ export interface Followed {
   readonly rereads?: boolean;
 }
 
+/** The log has grown; a turn of a conversation is over; or nobody knows what was missed while the connection was broken. */
+export type News = { readonly of: 'log' | 'missed' } | { readonly of: 'turn'; readonly turn: string };
+
 /**
  * Tells whoever follows a run that its log has grown. News is a reason to read again, never the content: it may come
  * twice, or for nothing, and after a break in the connection everybody is told.
  */
 export interface RunNews {
   /** Begin before the first read, so that nothing falls between the two. */
-  readonly follow: (followed: Followed, onNews: () => void) => () => void;
+  readonly follow: (followed: Followed, onNews: (news: News) => void) => () => void;
   /** Asks now and after every news until there is an answer; null when there is none in time. */
   readonly waitFor: <T>(run: RunRef, ask: () => Promise<T | null>, timeoutMs: number) => Promise<T | null>;
   readonly close: () => Promise<void>;
@@ -42,14 +45,14 @@ export function createRunNews({ url, onError = () => undefined, rereadMs = 5_000
         url,
         onError,
         channel: 'run_events',
-        heard: (payload) => followers.tell(payload === null ? null : runOf(payload)),
+        heard: (payload) => followers.tell(payload === null ? null : readNews(payload)),
       },
       stopping.signal,
     );
     const remove = followers.add(followed, onNews);
     if (followed.rereads === false) return remove;
     // Spread, so that many followers do not all read at the same moment.
-    const reread = setInterval(onNews, rereadMs * (1 + Math.random() / 2));
+    const reread = setInterval(() => onNews({ of: 'missed' }), rereadMs * (1 + Math.random() / 2));
     reread.unref();
     return () => {
       clearInterval(reread);
@@ -114,35 +117,45 @@ export function createBell(): Bell {
   };
 }
 
-function runOf(payload: string): RunRef {
-  const [workspaceId = '', runId = ''] = payload.split(':');
-  return { workspaceId, runId };
+/** `workspace:run:seq`, or `workspace:run:turn:id`. */
+function readNews(payload: string): NewsOfRun {
+  const [workspaceId = '', runId = '', seq, ...id] = payload.split(':');
+  return { run: { workspaceId, runId }, news: seq === 'turn' ? { of: 'turn', turn: id.join(':') } : { of: 'log' } };
+}
+
+interface NewsOfRun {
+  readonly run: RunRef;
+  readonly news: News;
 }
 
 interface Followers {
-  readonly add: (followed: Followed, onNews: () => void) => () => void;
-  /** The run the news is of; null tells everybody. */
-  readonly tell: (run: RunRef | null) => void;
+  readonly add: (followed: Followed, onNews: (news: News) => void) => () => void;
+  /** Null tells everybody that they may have missed something. */
+  readonly tell: (told: NewsOfRun | null) => void;
 }
 
 function createFollowers(): Followers {
-  const byKey = new Map<string, Set<() => void>>();
-  const tellThose = (key: string): void => byKey.get(key)?.forEach((onNews) => onNews());
+  const byKey = new Map<string, Set<(news: News) => void>>();
+  const tellThose = (key: string, news: News): void => byKey.get(key)?.forEach((onNews) => onNews(news));
   return {
     add: ({ workspaceId, runId }, onNews) => {
       const key = runId === undefined ? workspaceId : `${workspaceId}:${runId}`;
       const same = byKey.get(key) ?? new Set();
       // a function of its own, so that one that follows twice is told, and removed, each for itself
-      const told = (): void => onNews();
+      const told = (news: News): void => onNews(news);
       byKey.set(key, same.add(told));
       return () => {
         same.delete(told);
         if (same.size === 0 && byKey.get(key) === same) byKey.delete(key);
       };
     },
-    tell: (run) => {
-      if (run === null) for (const key of byKey.keys()) tellThose(key);
-      else for (const key of [run.workspaceId, `${run.workspaceId}:${run.runId}`]) tellThose(key);
+    tell: (told) => {
+      if (told === null) {
+        for (const key of byKey.keys()) tellThose(key, { of: 'missed' });
+        return;
+      }
+      const { run, news } = told;
+      for (const key of [run.workspaceId, `${run.workspaceId}:${run.runId}`]) tellThose(key, news);
     },
   };
 }

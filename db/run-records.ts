@@ -133,8 +133,15 @@ export async function endStep(db: Database, run: RunRef, step: StepEnd): Promise
       failures = failures + ${step.failed ? 1 : 0},
       ended_at = ${step.status === 'running' ? null : sql`clock_timestamp()`}
     from held where run_id = held.id and key = ${step.key} and status <> 'completed'
+    ${endedTurnNews(step)}
   `.execute(db);
 }
+
+/** Heard by whoever asked for the turn, see `RunNews`. */
+const endedTurnNews = ({ opens }: StepEnd): RawBuilder<unknown> =>
+  (opens?.endedTurn ?? null) === null
+    ? sql``
+    : sql`returning pg_notify('run_events', run_workspace || ':' || run_id || ':turn:' || ended_turn)`;
 
 function opensPart({ opens }: StepEnd): RawBuilder<unknown> {
   if (opens === undefined) return sql``;

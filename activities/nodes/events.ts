@@ -42,6 +42,7 @@ export interface NodeEvents {
   readonly flush: () => Promise<void>;
 }
 
+const TOGETHER_MS = 10;
 const GATHER_MS = 80;
 const GATHER_CHARACTERS = 2_048;
 
@@ -50,16 +51,23 @@ export function createNodeEvents(sink: EventSink, { run, key, nodeId, attempt }:
   const place = { key, node_id: nodeId, attempt };
   let written = Promise.resolve();
   let pending: WrittenEvent[] = [];
+  let timer: NodeJS.Timeout | null = null;
   const writeAll = async (): Promise<void> => {
     const events = pending;
     pending = [];
+    if (events.length === 0) return;
     await sink.append(run, events).catch((error: unknown) => {
       sink.warn({ ...run, key, reason: String(error) }, 'an event of a step was not written');
     });
   };
+  const begin = (): void => {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    if (pending.length > 0) written = written.then(writeAll);
+  };
   const write = (type: string, shown: Shown): void => {
     pending.push({ type, data: { ...place, ...shown } });
-    if (pending.length === 1) written = written.then(writeAll);
+    timer ??= setTimeout(begin, TOGETHER_MS);
   };
   const words = createGatherer((index, text) => write('token', { index, text }));
   return {
@@ -71,6 +79,7 @@ export function createNodeEvents(sink: EventSink, { run, key, nodeId, attempt }:
     },
     flush: () => {
       words.flush();
+      begin();
       return written;
     },
   };

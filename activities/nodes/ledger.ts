@@ -39,10 +39,14 @@ export interface Effect {
    * effect, only a checkpoint), `forks` is a new effect under a key of its own. Without it a receipt stays the answer.
    */
   readonly whenChanged?: 'replaces' | 'forks';
+  /** Nothing is done on the strength of this receipt before the step ends: it may be written meanwhile. */
+  readonly isLast?: (receipt: Json) => boolean;
 }
 
 export interface Ledger {
   readonly perform: (effect: Effect) => Promise<Json>;
+  /** Resolves when every receipt is written: a step does not end before. */
+  readonly written: () => Promise<void>;
 }
 
 export interface LedgerSource {
@@ -61,15 +65,19 @@ export interface LedgerSource {
 interface Entry {
   readonly effect: Effect;
   readonly claim: EffectClaim;
+  /** Receipts under way. */
+  readonly writing: Promise<void>[];
 }
 
 /** Carries out effects: claimed before, receipt after, never repeated blindly. */
 export function createLedger(source: LedgerSource): Ledger {
+  const writing: Promise<void>[] = [];
   return {
     perform: (effect) => {
       const key = effect.part === undefined ? source.effectKey : `${source.effectKey}/${effect.part}`;
-      return perform(source, { effect, claim: claimOf(source, effect, key) });
+      return perform(source, { effect, claim: claimOf(source, effect, key), writing });
     },
+    written: async () => void (await Promise.all(writing)),
   };
 }
 
@@ -91,8 +99,8 @@ async function perform(source: LedgerSource, entry: Entry): Promise<Json> {
   return claims === null ? perform(source, entry) : act(source, entry, claims);
 }
 
-const forked = ({ effect, claim }: Entry): Entry => ({
-  effect,
+const forked = ({ claim, ...entry }: Entry): Entry => ({
+  ...entry,
   claim: { ...claim, key: `${claim.key}/r${claim.round}` },
 });
 
@@ -123,7 +131,7 @@ async function askProvider(source: LedgerSource, { effect, claim }: Entry): Prom
   return receipt;
 }
 
-async function act(source: LedgerSource, { effect, claim }: Entry, claims: number): Promise<Json> {
+async function act(source: LedgerSource, { effect, claim, writing }: Entry, claims: number): Promise<Json> {
   const sentAt = new Date();
   let answer: Json;
   try {
@@ -137,7 +145,11 @@ async function act(source: LedgerSource, { effect, claim }: Entry, claims: numbe
     throw error;
   }
   const receipt = storable(source, answer);
-  await settleEffect(source.db, claim, receipt);
+  const settled = settleEffect(source.db, claim, receipt);
+  if (effect.isLast?.(receipt) !== true) await settled;
+  else writing.push(settled);
+  // whoever waits for it learns of it
+  settled.catch(() => undefined);
   return receipt;
 }
 

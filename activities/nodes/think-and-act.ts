@@ -70,7 +70,7 @@ export async function thinkAndAct(thinker: Thinker, messages: readonly LlmMessag
     for (let step = 1; ; step += 1) {
       const answer = await think(thinker, progress.messages, step);
       progress = counted(progress, answer);
-      if (answer.toolCalls.length === 0 || step >= thinker.maxSteps) return { ...progress, answer };
+      if (isLast(thinker, answer, step)) return { ...progress, answer };
       const acted = await act(thinker, progress, answer);
       progress = acted.progress;
       if (acted.isLast) return { ...progress, answer };
@@ -79,6 +79,10 @@ export async function thinkAndAct(thinker: Thinker, messages: readonly LlmMessag
     throw withItsCost(thinker, progress, error);
   }
 }
+
+/** The model has nothing more done. */
+const isLast = ({ maxSteps }: Thinker, { toolCalls }: Answer, step: number): boolean =>
+  toolCalls.length === 0 || step >= maxSteps;
 
 /** One call of the model. */
 async function think(thinker: Thinker, messages: readonly LlmMessage[], step: number): Promise<Answer> {
@@ -94,6 +98,8 @@ async function think(thinker: Thinker, messages: readonly LlmMessage[], step: nu
     request: asJson(asked),
     onUnknown: { action: 'repeat' },
     whenChanged: 'replaces',
+    // -- reason: `ask` is the only one to write this receipt
+    isLast: (answer) => isLast(thinker, answer as unknown as Answer, step),
     act: (idempotencyKey) => ask(thinker, { ...asked, idempotencyKey }),
   });
   // -- reason: `ask` is the only one to write this receipt

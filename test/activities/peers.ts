@@ -59,6 +59,7 @@ const noCode: CodePort = {
 
 /** Carries every effect out, and remembers nothing. */
 export const openLedger = (effectKey: string): Ledger => ({
+  written: () => Promise.resolve(),
   perform: ({ act, part }) => act(part === undefined ? effectKey : `${effectKey}/${part}`),
 });
 

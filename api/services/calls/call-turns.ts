@@ -77,7 +77,9 @@ async function recorded(
   { turn, over }: { readonly turn: string; readonly over: AbortSignal },
 ): Promise<CallTurn> {
   const bell = createBell();
-  const stop = news.follow({ ...run, rereads: false }, bell.ring);
+  const stop = news.follow({ ...run, rereads: false }, (told) => {
+    if (told.of === 'missed' || (told.of === 'turn' && told.turn === turn)) bell.ring();
+  });
   try {
     while (!over.aborted) {
       await bell.heard(over);
