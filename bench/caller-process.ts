@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { measure } from './figures.js';
 import type { Graph } from './graphs.js';
@@ -48,6 +49,8 @@ export interface Requests {
   readonly status: number;
   /** Until the first message of a stream has come; the rest is read before the next request. Default: until all has. */
   readonly until?: 'first-event';
+  /** Between two requests, in milliseconds, as somebody would who reads the answer first. */
+  readonly pauseMs?: number;
 }
 
 export interface Measured {
@@ -179,7 +182,7 @@ async function resume({ slug, runIds }: Resume): Promise<Measured> {
   return { ...measured, runIds };
 }
 
-async function requests({ url, method, isSignedIn, body, count, status, until }: Requests): Promise<Measured> {
+async function requests({ url, method, isSignedIn, body, count, status, until, pauseMs }: Requests): Promise<Measured> {
   const { token } = requireSession();
   const init: RequestInit = {
     method,
@@ -189,19 +192,17 @@ async function requests({ url, method, isSignedIn, body, count, status, until }:
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   };
-  const firsts: number[] = [];
+  const samples: number[] = [];
   const measured = await measure({ count, concurrency: 1 }, async () => {
+    if (pauseMs !== undefined) await pause(pauseMs);
     const startedAt = performance.now();
+    const take = (): void => void samples.push(performance.now() - startedAt);
     const response = await fetch(url, init);
-    const text =
-      until === undefined
-        ? await response.text()
-        : await wholeStream(response, () => {
-            firsts.push(performance.now() - startedAt);
-          });
+    const text = await (until === undefined ? response.text() : wholeStream(response, take));
+    if (until === undefined) take();
     if (response.status !== status) throw new Error(`${url} answered ${response.status}: ${text}`);
   });
-  return { ...measured, ...(until === undefined ? {} : { samples: firsts }), runIds: [] };
+  return { ...measured, samples, runIds: [] };
 }
 
 /** To its end, so that what is measured next is not beside the rest of this; tells when the first message was there. */

@@ -27,7 +27,7 @@ import { readWorkerConfig } from '../workers/config.js';
 import { createEngineWorker, workerTuning } from '../workers/worker.js';
 import { cpuTime, type CpuTime } from './cpu.js';
 import { handActivities } from './hand/activities.js';
-import type { HandWorkflow } from './hand/workflow.js';
+import { handTalk, leave, say, type HandWorkflow } from './hand/workflow.js';
 
 const NAMESPACE = 'keelson';
 const HAND_QUEUE = 'hand';
@@ -39,6 +39,8 @@ export interface Stage {
   readonly databaseUrl: string;
   /** Runs a hand-written workflow to its end; starts are eager, as the platform's own. */
   readonly runByHand: (workflow: HandWorkflow, id: string) => Promise<void>;
+  /** A conversation written by hand: a turn of it is an update and an activity without work or records. */
+  readonly talkByHand: (id: string) => Promise<HandTalk>;
   /** Of each run started since the last call: what the API spent in all, and in the call that starts the workflow. */
   readonly takeStartTimes: () => readonly StartTime[];
   /** A second API of the same process that answers these rows alone, with the real services behind them. */
@@ -46,6 +48,11 @@ export interface Stage {
   /** Processor time spent so far in ms: our process, then all three with Temporal and Postgres where the system tells. */
   readonly cpu: () => CpuTime;
   readonly stop: () => Promise<void>;
+}
+
+export interface HandTalk {
+  readonly say: () => Promise<unknown>;
+  readonly leave: () => Promise<unknown>;
 }
 
 export interface StartTime {
@@ -147,6 +154,13 @@ async function startProcess(folder: string, servers: { readonly databaseUrl: str
       await client.workflow.execute(workflow, {
         ...{ workflowId, taskQueue: HAND_QUEUE, args: [{ text: 'hello' }], requestEagerStart: true },
       });
+    },
+    talkByHand: async (workflowId: string) => {
+      const handle = await client.workflow.start(handTalk, { workflowId, taskQueue: HAND_QUEUE });
+      return {
+        say: () => handle.executeUpdate(say, { args: [{ text: 'hello' }] }),
+        leave: () => handle.executeUpdate(leave),
+      };
     },
     stop: async () => {
       await api.close();

@@ -1,4 +1,4 @@
-import { proxyActivities } from '@temporalio/workflow';
+import { condition, defineUpdate, proxyActivities, setHandler } from '@temporalio/workflow';
 import type { HandActivities } from './activities.js';
 
 const { first, second, third } = proxyActivities<HandActivities>({
@@ -9,6 +9,10 @@ const { first, second, third } = proxyActivities<HandActivities>({
 interface Text {
   readonly text: string;
 }
+
+/** A message to a conversation written by hand: its answer. */
+export const say = defineUpdate<Text, [Text]>('say');
+export const leave = defineUpdate('leave');
 
 export type HandWorkflow = 'handWritten' | 'handFan' | 'handMap' | 'handInline';
 
@@ -54,4 +58,12 @@ export function handInline(): Promise<{ readonly count: number }> {
     vars.count += 1;
   }
   return Promise.resolve(vars);
+}
+
+/** A conversation that keeps no records: each turn is one activity. */
+export async function handTalk(): Promise<void> {
+  let isOver = false;
+  setHandler(say, (message) => first(message));
+  setHandler(leave, () => void (isOver = true));
+  await condition(() => isOver);
 }

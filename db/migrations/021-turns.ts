@@ -19,7 +19,7 @@ const statements = [
       elsif new.status = 'completed' then
         of_call := hear_turn(of_call, new);
       end if;
-      if of_call is distinct from before then perform keep_call(of_call); end if;
+      if to_jsonb(of_call) is distinct from to_jsonb(before) then perform keep_call(of_call); end if;
       return null;
     end $$`,
   `create or replace function follow_call_run() returns trigger language plpgsql as $$
