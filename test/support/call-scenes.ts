@@ -133,6 +133,8 @@ const scene = (act: Scene['act'], more: Partial<Scene> = {}): Scene => ({
   ...more,
 });
 
+const aWhile = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 300));
+
 /** Paused while an agent is at work, and unpaused once it has answered. */
 function pausedAtWork(): Scene {
   let release = (): void => undefined;
@@ -195,6 +197,9 @@ export const callScenes: Readonly<Record<string, Scene>> = {
   'call-opened-paused': pausedAtWork(),
   'call-opened-continued-as-new': scene(talk(null, 'one', 'two', 'three', 'to booking', 'four', 'bye'), {
     ...{ activities: openingAgents(), input: { ...callInput(), maxHistoryEvents: 30 } },
+  }),
+  'call-continued-as-new-at-work': scene(talk(null, 'slow one', 'slow two', 'slow three', 'bye'), {
+    ...{ activities: scriptedAgents(aWhile), input: { ...callInput(), maxHistoryEvents: 30 } },
   }),
   'call-continued-as-new': scene(talk(null, 'one', 'two', 'to booking', 'three', 'bye'), {
     input: { ...callInput(), maxHistoryEvents: 30 },

@@ -180,3 +180,27 @@ test('waits that turns opened are carried over where a call continues as new', a
   ]);
   expect(outputOf(heard)).toEqual({ status: 'completed', reason: 'said goodbye' });
 });
+
+test('whoever asks as a call is about to continue as new waits for the agent at work, and asks once more', async () => {
+  const said: string[] = [];
+  const asked: number[] = [];
+  const heard = await stage.play({
+    ...scene('call-continued-as-new-at-work'),
+    act: async (played) => {
+      for (const text of [null, 'slow one', 'slow two', 'slow three', 'bye']) {
+        let turn = await sayTo(played, text);
+        let asks = 1;
+        for (; !turn.isOver; asks += 1) turn = await insist(() => sayTo(played, null));
+        asked.push(asks);
+        said.push(...turn.said.map((words) => words.text));
+      }
+      await played.handle.result();
+    },
+  });
+  expect(said).toEqual([
+    'desk here',
+    ...['slow one', 'slow two', 'slow three', 'bye'].map((text) => `desk heard: ${text}`),
+  ]);
+  expect(Math.max(...asked)).toBe(2);
+  expect(outputOf(heard)).toEqual({ status: 'completed', reason: 'said goodbye' });
+});

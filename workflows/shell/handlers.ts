@@ -1,4 +1,4 @@
-import { ApplicationFailure, CancellationScope, condition, setHandler } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, condition, patched, setHandler } from '@temporalio/workflow';
 import { Failure } from '../contract/failures.js';
 import {
   childEnded,
@@ -190,6 +190,9 @@ async function quiet(session: RunSession): Promise<void> {
   while (!(isStill() && isAlone()) && Date.now() < until)
     await condition(() => isStill() && isAlone(), until - Date.now());
   while (!isStill()) await condition(isStill);
+  // the run is about to continue as new: whoever were told so before it can would ask over and over meanwhile
+  if (session.draining && !session.isPacked && patched('turns-wait-for-packing'))
+    await condition(() => session.isPacked);
 }
 
 /** What the run waits for: its user, before anybody else; an event, such as hanging up, may never come. */

@@ -44,6 +44,7 @@ async function reuseOf(run: RunRef): Promise<Readonly<Record<string, ReusedStep>
 /** Brings a run that is to continue as new to the point where it can: all is told, all callers answered, all kept. */
 export async function packUp(session: RunSession): Promise<void> {
   if (session.state.end === null && session.isDirty()) await flushAll(session);
+  session.isPacked = true;
   await condition(allHandlersFinished);
   for (let text = textOf(session); bytesOf(text) > CARRY_LIMIT_BYTES;) {
     const { run } = session.input;

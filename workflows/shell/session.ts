@@ -24,6 +24,8 @@ export class RunSession {
   state: RunState;
   /** Set before continue-as-new: nothing new starts, waits let go. */
   draining = false;
+  /** It only waits for those who ask something of it. */
+  isPacked = false;
   isPaused: boolean;
   /** How many wish to move the run to another version: nothing new starts until they are done. */
   moving = 0;
