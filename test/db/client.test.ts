@@ -14,3 +14,21 @@ test('a connection that breaks under its user fails that user alone', async () =
   expect(rows).toEqual([{ one: 1 }]);
   await close();
 });
+
+test('what was prepared before a migration is planned anew after it', async () => {
+  const { db, url, close } = await testDatabase();
+  const read = () => sql`select * from tenants where id <> ${'none'}`.execute(db);
+  const seed = { id: 'ten_1', name: 'T', slug: 't' };
+  await db.insertInto('tenants').values(seed).execute();
+  for (let times = 0; times < 7; times += 1) expect((await read()).rows).toMatchObject([seed]);
+  await asOwner(url, (owner) => sql`alter table tenants add column hue text default 'blue'`.execute(owner));
+  expect((await read()).rows).toMatchObject([{ ...seed, hue: 'blue' }]);
+  expect((await read()).rows).toMatchObject([{ ...seed, hue: 'blue' }]);
+  const { rows } = await sql<{
+    name: string;
+  }>`select name from pg_prepared_statements where statement like ${'select * from tenants%'} order by name`.execute(
+    db,
+  );
+  expect(rows.map(({ name }) => name)).toEqual([expect.stringMatching(/\.0$/), expect.stringMatching(/\.1$/)]);
+  await close();
+});
