@@ -47,7 +47,7 @@ export const insertSignupRequest = (
     await trx
       .insertInto('signup_requests')
       .values(request)
-      .onConflict((conflict) => conflict.column('email').where('status', '=', 'pending').doNothing())
+      .onConflict((conflict) => conflict.column('email').where('status', '=', sql.lit('pending')).doNothing())
       .execute();
     return 'kept';
   });

@@ -13,8 +13,12 @@ export interface TestDatabase {
 }
 
 const TEMPLATE = 'migrated';
-/** Nothing here outlives the machine, so nothing is forced to its disk. */
-const SETTINGS = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
+const SETTINGS = {
+  // nothing here outlives the machine, so nothing is forced to its disk
+  ...{ fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' },
+  // a statement that is prepared must do with one plan for all parameters, as it may after some executions
+  plan_cache_mode: 'force_generic_plan',
+};
 
 /** A fresh, migrated database of one's own, on the one Postgres of the jest run. */
 export async function testDatabase(): Promise<TestDatabase> {
