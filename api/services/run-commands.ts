@@ -142,8 +142,10 @@ async function replayRun(
   return { id: runId, status: 'queued' };
 }
 
-/** What a run that goes back to another one takes over from it. */
+/** What a run that goes back to another one takes over from it. Throws for a call. */
 export function sameAs(row: RunRow) {
+  if (row.definition_kind === 'agent_dag')
+    throw conflict('This run is a call, in which nobody would speak again: start a new one with POST /api/v1/calls.');
   const { workspace_id: workspaceId, definition_id: id, version_id: versionId } = row;
   return {
     workspaceId,

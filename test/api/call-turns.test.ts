@@ -92,3 +92,15 @@ test('what another turn said is no answer, and nor is a step that more may follo
   temporal.play({ takeTurn: settle });
   expect((await say('when?')).body).toMatchObject({ messages: [{ content: 'from the run', agent: 'ana' }] });
 });
+
+test('a call that is over is not run again', async () => {
+  await api.db.updateTable('runs').set({ status: 'completed' }).where('id', '=', callId).execute();
+  for (const [command, body] of [
+    ['replay', {}],
+    ['continue', { from: 'ana' }],
+  ] as const) {
+    await takeTurn({ workspaceId: person.workspace.id, runId: callId }, { text: 'hi', endedTurn: null });
+    const refused = await person.call('POST', `/v1/runs/${callId}/${command}`, { body });
+    expect([refused.status, refused.body.error?.message]).toEqual([409, expect.stringContaining('POST /api/v1/calls')]);
+  }
+});
