@@ -117,10 +117,10 @@ export function createBell(): Bell {
   };
 }
 
-/** `workspace:run:seq`, or `workspace:run:turn:id`. */
+/** `workspace:run`, or `workspace:run:turn:id`. */
 function readNews(payload: string): NewsOfRun {
-  const [workspaceId = '', runId = '', seq, ...id] = payload.split(':');
-  return { run: { workspaceId, runId }, news: seq === 'turn' ? { of: 'turn', turn: id.join(':') } : { of: 'log' } };
+  const [workspaceId = '', runId = '', of, ...id] = payload.split(':');
+  return { run: { workspaceId, runId }, news: of === 'turn' ? { of: 'turn', turn: id.join(':') } : { of: 'log' } };
 }
 
 interface NewsOfRun {

@@ -3,6 +3,21 @@ import { sql, type Kysely } from 'kysely';
 const statements = [
   // the turn of a conversation that a step ended with its own record: whoever asked need not hear it from the run
   `alter table run_steps add column ended_turn text`,
+  // the same news of one transaction are one: without the number in the log a statement that logs much is heard once
+  `create or replace function append_run_event(of_run text, of_type text, of_data jsonb) returns void language plpgsql as $$
+    declare
+      at_seq int;
+      of_workspace text;
+    begin
+      update runs set event_seq = event_seq + 1 where id = of_run
+        returning event_seq, workspace_id into at_seq, of_workspace;
+      if not found then return; end if;
+      insert into run_events (run_id, seq, workspace_id, xid, type, data)
+        values (of_run, at_seq, of_workspace,
+          greatest(pg_current_xact_id(), (select xid from run_events where run_id = of_run and seq = at_seq - 1)),
+          of_type, of_data);
+      perform pg_notify('run_events', of_workspace || ':' || of_run);
+    end $$`,
   // most steps and changes of a run change nothing in its call
   `create or replace function follow_call_step() returns trigger language plpgsql as $$
     declare

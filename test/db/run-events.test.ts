@@ -74,7 +74,7 @@ async function follow(run: RunRef, url: string): Promise<{ readonly ended: Promi
   const ended = new Promise<readonly string[]>((resolve, reject) => {
     let reading = Promise.resolve(false);
     client.on('notification', ({ payload = '' }) => {
-      if (!payload.startsWith(`${run.workspaceId}:${run.runId}:`)) return;
+      if (payload !== `${run.workspaceId}:${run.runId}`) return;
       reading = reading.then(read);
       reading.then((isOver) => isOver && resolve(seen), reject);
     });
