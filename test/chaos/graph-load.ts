@@ -106,7 +106,11 @@ export function watchOrders(load: GraphLoad, ledger: GraphLedger): Follower & { 
   const open = new Set<string>();
   const ended = new Set<string>();
   let settle: () => void = () => undefined;
-  const settled = new Promise<void>((resolve) => (settle = resolve));
+  const settled = new Promise<void>((resolve, reject) => {
+    settle = resolve;
+    // -- reason: it is aborted with errors only
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
   const onHeard = ({ event, data }: Heard): void => {
     if (event === 'wait') {
       people.asked(data);

@@ -17,7 +17,7 @@ export interface ChaosOptions {
 }
 
 const SHORT = { runs: 12, graphs: 16, messages: 12, kills: 8, patienceMs: 300_000 };
-const FULL = { runs: 120, graphs: 160, messages: 120, kills: 40, patienceMs: 300_000 };
+const FULL = { runs: 120, graphs: 160, messages: 120, kills: 40, patienceMs: 900_000 };
 
 export function readOptions(args: readonly string[]): ChaosOptions {
   const { values } = parseArgs({
