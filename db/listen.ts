@@ -14,6 +14,13 @@ export interface Followed {
 /** The log has grown; a turn of a conversation is over; or nobody knows what was missed while the connection was broken. */
 export type News = { readonly of: 'log' | 'missed' } | { readonly of: 'turn'; readonly turn: string };
 
+export interface Patience {
+  /** Calls the waiting off. */
+  readonly until: AbortSignal;
+  /** The turn that is waited for: no other news is a reason to ask. */
+  readonly turn: string;
+}
+
 /**
  * Tells whoever follows a run that its log has grown. News is a reason to read again, never the content: it may come
  * twice, or for nothing, and after a break in the connection everybody is told.
@@ -21,8 +28,8 @@ export type News = { readonly of: 'log' | 'missed' } | { readonly of: 'turn'; re
 export interface RunNews {
   /** Begin before the first read, so that nothing falls between the two. */
   readonly follow: (followed: Followed, onNews: (news: News) => void) => () => void;
-  /** Asks now and after every news until there is an answer; null when there is none in time. */
-  readonly waitFor: <T>(run: RunRef, ask: () => Promise<T | null>, timeoutMs: number) => Promise<T | null>;
+  /** Asks now and after every news until there is an answer; null when there is none in time, or before it is called off. */
+  readonly waitFor: <T>(run: RunRef, ask: () => Promise<T | null>, patience: number | Patience) => Promise<T | null>;
   readonly close: () => Promise<void>;
 }
 
@@ -61,7 +68,7 @@ export function createRunNews({ url, onError = () => undefined, rereadMs = 5_000
   };
   return {
     follow,
-    waitFor: (run, ask, timeoutMs) => waitFor({ follow, run, timeoutMs }, ask),
+    waitFor: (run, ask, patience) => waitFor({ follow, run, patience }, ask),
     close: async () => {
       stopping.abort();
       followers.tell(null);
@@ -71,12 +78,19 @@ export function createRunNews({ url, onError = () => undefined, rereadMs = 5_000
 }
 
 async function waitFor<T>(
-  { follow, run, timeoutMs }: { readonly follow: RunNews['follow']; readonly run: RunRef; readonly timeoutMs: number },
+  {
+    follow,
+    run,
+    patience,
+  }: { readonly follow: RunNews['follow']; readonly run: RunRef; readonly patience: number | Patience },
   ask: () => Promise<T | null>,
 ): Promise<T | null> {
   const bell = createBell();
-  const late = AbortSignal.timeout(Math.max(0, timeoutMs));
-  const stop = follow(run, bell.ring);
+  const late = typeof patience === 'number' ? AbortSignal.timeout(Math.max(0, patience)) : patience.until;
+  const stop = follow(run, (news) => {
+    if (typeof patience === 'number' || news.of === 'missed' || (news.of === 'turn' && news.turn === patience.turn))
+      bell.ring();
+  });
   try {
     for (;;) {
       const answer = await ask();

@@ -1,6 +1,6 @@
 import { findCall, lastWords, type CallRow } from '../../../db/calls.js';
 import { planOfRun } from '../../../db/run-commands.js';
-import { createBell, type RunNews } from '../../../db/listen.js';
+import type { RunNews } from '../../../db/listen.js';
 import { loadValue } from '../../../db/values.js';
 import { textOf } from '../../../workflows/definition/values.js';
 import type { CallStatus } from '../../../db/tables/calls.js';
@@ -26,7 +26,7 @@ export interface CallTurn {
 
 export interface CallTurnDeps extends TurnDeps {
   readonly runs: Pick<RunService, 'tell' | 'acceptValue'>;
-  readonly news: Pick<RunNews, 'waitFor' | 'follow'>;
+  readonly news: Pick<RunNews, 'waitFor'>;
 }
 
 export async function mustFindCall(db: CallTurnDeps['db'], run: RunRef): Promise<CallRow> {
@@ -76,25 +76,16 @@ async function recorded(
   run: RunRef,
   { turn, over }: { readonly turn: string; readonly over: AbortSignal },
 ): Promise<CallTurn> {
-  const bell = createBell();
-  const stop = news.follow({ ...run, rereads: false }, (told) => {
-    if (told.of === 'missed' || (told.of === 'turn' && told.turn === turn)) bell.ring();
-  });
-  try {
-    while (!over.aborted) {
-      await bell.heard(over);
-      const last = over.aborted ? undefined : await lastWords(db, run, turn);
-      if (last === undefined) continue;
-      const text = textOf(await loadValue(db, run.workspaceId, last.output));
-      const messages = text === '' ? [] : [{ role: 'assistant' as const, content: text, agent: last.agent }];
-      return { call_id: run.runId, status: 'active', current_agent: last.agent, messages, ended: false };
-    }
-  } catch {
-    // the run itself answers
-  } finally {
-    stop();
-  }
-  return new Promise(() => undefined);
+  const ask = async (): Promise<CallTurn | null> => {
+    const last = await lastWords(db, run, turn);
+    if (last === undefined) return null;
+    const text = textOf(await loadValue(db, run.workspaceId, last.output));
+    const messages = text === '' ? [] : [{ role: 'assistant' as const, content: text, agent: last.agent }];
+    return { call_id: run.runId, status: 'active', current_agent: last.agent, messages, ended: false };
+  };
+  // where the record cannot be read the run itself answers
+  const answer = await news.waitFor(run, ask, { until: over, turn }).catch(() => null);
+  return answer ?? new Promise(() => undefined);
 }
 
 const isOverError = (call: CallRow | null): Error =>
