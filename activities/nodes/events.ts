@@ -46,7 +46,7 @@ const TOGETHER_MS = 10;
 const GATHER_MS = 80;
 const GATHER_CHARACTERS = 2_048;
 
-/** Writes what a step shows, in its order; what comes while something is written is written together. Never fails a step. */
+/** Writes what a step shows, in its order; what comes at about the same time is written together. Never fails a step. */
 export function createNodeEvents(sink: EventSink, { run, key, nodeId, attempt }: EventSource): NodeEvents {
   const place = { key, node_id: nodeId, attempt };
   let written = Promise.resolve();
@@ -63,7 +63,7 @@ export function createNodeEvents(sink: EventSink, { run, key, nodeId, attempt }:
   const begin = (): void => {
     if (timer !== null) clearTimeout(timer);
     timer = null;
-    if (pending.length > 0) written = written.then(writeAll);
+    written = written.then(writeAll);
   };
   const write = (type: string, shown: Shown): void => {
     pending.push({ type, data: { ...place, ...shown } });

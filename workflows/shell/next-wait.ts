@@ -1,5 +1,5 @@
 import type { NextWait } from '../contract/activities.js';
-import { visitKey, waitToken } from '../contract/ids.js';
+import { visitKey } from '../contract/ids.js';
 import type { NodeOf } from '../definition/plan.js';
 import { edgesFrom, nodeOf } from '../engine/graph.js';
 import type { Visit } from '../engine/state.js';
@@ -23,7 +23,7 @@ export function nextWait(session: RunSession, visit: Visit): NextWait | null {
   const { turn, said } = session.talk;
   return {
     ...place,
-    token: waitToken(session.input.run.runId, key),
+    token: session.waits.tokenOf(place, session.roundAround(place)),
     key,
     seq: state.seq,
     kind: listen.dialectKind,

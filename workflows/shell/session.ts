@@ -112,7 +112,7 @@ export class RunSession {
   }
 
   /** That part of it tells the waits of a visit from those before the map or loop around it was started anew. */
-  roundAround({ scope }: Visit): number {
+  roundAround({ scope }: Pick<Visit, 'scope'>): number {
     if (this.retries.size === 0) return 0;
     let rounds = 0;
     for (let frame = this.state.frames[scope]; frame !== undefined; frame = this.state.frames[frame.scope])

@@ -1,4 +1,4 @@
-import { visitKey, waitToken } from '../contract/ids.js';
+import { visitKey, waitToken, type VisitPlace } from '../contract/ids.js';
 import type { OpenWait, RunCarry, RunEvent, WaitKind, WaitSettlement } from '../contract/run.js';
 import type { Value } from '../definition/values.js';
 import type { Visit } from '../engine/state.js';
@@ -55,7 +55,7 @@ export class WaitBook {
   }
 
   /** A visit that waits again, after it was started anew, has a token of its own. */
-  private tokenOf(visit: Visit, round: number): string {
+  tokenOf(visit: VisitPlace, round: number): string {
     const key = visitKey(visit);
     const again = this.waited.get(key) ?? 0;
     return waitToken(this.runId, key) + (round > 0 ? `~m${round}` : '') + (again > 0 ? `~r${again + 1}` : '');
